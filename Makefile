@@ -1,0 +1,41 @@
+# make demo: from a data set to verified C.   make test: everything that is tested.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+WORKERS ?= 2
+
+.DELETE_ON_ERROR:
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.installed
+	$(BIN)/sparse-search run digits --max-ram 2KB --max-model-size 2KB --candidates 24 \
+	    --workers $(WORKERS) --seed 0 --out runs/digits
+
+test: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -rs $(PYTEST_ARGUMENTS)
+
+lint: $(VENV)/.test-installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created setup.cfg pyproject.toml constraints.txt
+	@echo "installing into $(VENV) (about a minute)"
+	$(PIP) --editable .
+	@touch $@
+
+# The wheel of executorch holds CMSIS-NN's own buffer size functions: an oracle for the memory
+# plan. It is installed without its dependencies, and the tests that use it skip without it.
+$(VENV)/.test-installed: $(VENV)/.installed
+	$(PIP) --editable '.[test]'
+	-$(PIP) --no-deps executorch==1.5.1
+	@touch $@

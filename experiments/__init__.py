@@ -1,0 +1,1 @@
+"""Runnable experiments and benchmarks; their results are in ``results/``."""

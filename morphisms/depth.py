@@ -1,0 +1,66 @@
+"""One convolutional layer more or less in a block.
+
+A layer that is inserted with stride 1, "same" padding and no fewer filters than its input has
+channels starts as the identity, so the child computes what its parent computes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sparse_search.architecture import Architecture, DownsampledConv2D
+from sparse_search.canonical import LAYER_CLASSES
+from sparse_search.interfaces import Site
+from sparse_search.space import SearchSpace
+
+from .edits import insert_item, layers, remove_item, set_block
+
+
+@dataclass(frozen=True, slots=True)
+class InsertLayer:
+    """Inserts a layer in a block, with the number of filters of the layer before it.
+
+    The value of a site is "kind:kernel".
+    """
+
+    name: str = "insert_layer"
+
+    def sites(self, architecture: Architecture, space: SearchSpace) -> Sequence[Site]:
+        """One site per position, type and kernel, in blocks that have room."""
+        return [
+            Site(b, i, f"{kind}:{kernel}")
+            for b, block in enumerate(architecture.blocks)
+            if len(block.layers) < space.max_layers
+            for i in range(len(block.layers) + 1)
+            for kind in space.kinds
+            for kernel in space.kernels
+        ]
+
+    def apply(self, architecture: Architecture, site: Site) -> Architecture:
+        """Inserts the layer at index ``site.layer``."""
+        kind, _, kernel = str(site.value).partition(":")
+        block = architecture.blocks[site.block]
+        filters = block.layers[max(site.layer - 1, 0)].filters
+        layer = next(cls for k, cls in LAYER_CLASSES.items() if k == kind)(filters, int(kernel))
+        if isinstance(layer, DownsampledConv2D):
+            layer = replace(layer, reduction_percent=0)
+        new = replace(block, layers=insert_item(block.layers, site.layer, layer))
+        return set_block(architecture, site.block, new)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLayer:
+    """Removes a layer from a block that has another."""
+
+    name: str = "remove_layer"
+
+    def sites(self, architecture: Architecture, space: SearchSpace) -> Sequence[Site]:
+        """One site per layer that is not the last of its block."""
+        return [
+            Site(b, i) for b, i, _ in layers(architecture) if len(architecture.blocks[b].layers) > 1
+        ]
+
+    def apply(self, architecture: Architecture, site: Site) -> Architecture:
+        """Removes the layer at the site."""
+        block = architecture.blocks[site.block]
+        new = replace(block, layers=remove_item(block.layers, site.layer))
+        return set_block(architecture, site.block, new)

@@ -1,0 +1,151 @@
+"""Candidate (proposed), Evaluation (measured), Rejection (why not): types, not a status field."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from pydantic import TypeAdapter
+
+from .architecture import Architecture
+
+Origin: TypeAlias = Literal["random", "morph"]
+Effort: TypeAlias = Literal["search", "final"]
+RejectionKind: TypeAlias = Literal["infeasible", "diverged", "crashed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class PruningStep:
+    """One pruning method and how much it removes.
+
+    Attributes:
+        method: Name of a pruner.
+        sparsity: Fraction removed, in [0, 1).
+    """
+
+    method: str
+    sparsity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A network that a study will train, prune and measure.
+
+    Attributes:
+        id: Number in the study, from 0.
+        architecture: Canonical architecture before pruning.
+        pruning: Pruning methods in the order in which they are applied.
+        origin: Sampled at random, or by morphisms from ``parent``.
+        parent: Candidate whose weights are inherited; None trains from scratch.
+        morphisms: Names of the morphisms from the parent to this candidate, in order.
+        effort: Brief training for the search, or the longer final training.
+    """
+
+    id: int
+    architecture: Architecture
+    pruning: tuple[PruningStep, ...] = ()
+    origin: Origin = "random"
+    parent: int | None = None
+    morphisms: tuple[str, ...] = ()
+    effort: Effort = "search"
+
+    @property
+    def key(self) -> tuple[Architecture, tuple[PruningStep, ...], Effort]:
+        """What makes two candidates the same experiment."""
+        return (self.architecture, self.pruning, self.effort)
+
+    def sparsity(self, method: str) -> float:
+        """Sparsity that ``method`` is asked for; 0 where it is not used."""
+        return next((step.sparsity for step in self.pruning if step.method == method), 0.0)
+
+    def to_json(self) -> str:
+        """Compact JSON, the same text for equal candidates."""
+        return _CANDIDATE.dump_json(self).decode()
+
+    @staticmethod
+    def from_json(text: str | bytes) -> "Candidate":
+        """Reads ``to_json``'s text."""
+        return _CANDIDATE.validate_json(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured of a candidate's pruned int8 model.
+
+    Attributes:
+        candidate: What was evaluated.
+        objectives: Value by objective name; all are minimised.
+        metrics: Further figures by name, among them every memory definition in bytes.
+        curve: Validation error (fraction) of the float network after each epoch.
+        seconds: Wall time of the evaluation.
+    """
+
+    candidate: Candidate
+    objectives: Mapping[str, float]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    curve: tuple[float, ...] = ()
+    seconds: float = 0.0
+
+    def to_json(self) -> str:
+        """Compact JSON, the same text for equal evaluations."""
+        return _EVALUATION.dump_json(self).decode()
+
+    @staticmethod
+    def from_json(text: str | bytes) -> "Evaluation":
+        """Reads ``to_json``'s text."""
+        return _EVALUATION.validate_json(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a candidate has no measurements.
+
+    Attributes:
+        candidate: What was rejected.
+        kind: "infeasible" (breaks a limit, never trained), "diverged" (loss not finite),
+            "crashed" (its worker died), "failed" (an error, named in the reason).
+        reason: One sentence for a person.
+    """
+
+    candidate: Candidate
+    kind: RejectionKind
+    reason: str
+
+    def to_json(self) -> str:
+        """Compact JSON, the same text for equal rejections."""
+        return _REJECTION.dump_json(self).decode()
+
+    @staticmethod
+    def from_json(text: str | bytes) -> "Rejection":
+        """Reads ``to_json``'s text."""
+        return _REJECTION.validate_json(text)
+
+
+Outcome: TypeAlias = Evaluation | Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a strategy may know when it proposes.
+
+    Attributes:
+        outcomes: Evaluations and rejections in the order of their candidates' ids.
+        pending: Candidates that are proposed and not yet recorded.
+    """
+
+    outcomes: Sequence[Outcome] = ()
+    pending: Sequence[Candidate] = ()
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """The measured outcomes, in order."""
+        return [o for o in self.outcomes if isinstance(o, Evaluation)]
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """Every candidate ever proposed."""
+        return [*(o.candidate for o in self.outcomes), *self.pending]
+
+
+_CANDIDATE = TypeAdapter(Candidate)
+_EVALUATION = TypeAdapter(Evaluation)
+_REJECTION = TypeAdapter(Rejection)

@@ -1,0 +1,93 @@
+"""How numbers become pixels: one affine map for a whole data set, the same for every element.
+
+| symbol | meaning |
+|---|---|
+| v | a number of the source (a grey value, a feature) |
+| (low, high) | the input map: the numbers that become pixel 0 and pixel 255 |
+| u | pixel, uint8: round(255 (v - low) / (high - low)), clipped to 0 .. 255 |
+| u / 255 | the real number that a network sees |
+| u - 128 | the int8 number that a deployed model sees (scale 1/255, zero point -128) |
+
+uint8 arrays are pixels already: their input map is (0, 255). A tie is rounded to the even pixel.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DatasetError
+from .split import Images
+
+InputMap: TypeAlias = tuple[float, float]
+PIXELS: InputMap = (0.0, 255.0)
+
+
+def fit_input_map(values: NDArray[Any], where: object) -> InputMap:
+    """The range of ``values``, or ``PIXELS`` where they are uint8.
+
+    Raises:
+        DatasetError: Not numbers, not finite, or all the same.
+    """
+    _check_numbers(values, where)
+    if values.dtype == np.uint8:
+        return PIXELS
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        raise DatasetError(
+            f"{where}: expected images that differ, found {low:g} everywhere; the array was "
+            "probably never filled"
+        )
+    return low, high
+
+
+def to_pixels(values: NDArray[Any], input_map: InputMap, where: object) -> Images:
+    """Pixels [n, H, W, C] of numbers [n, H, W, C], [n, H, W] or features [n, C].
+
+    >>> to_pixels(np.array([[0.0, 8.0, 16.0]]), (0.0, 16.0), "digits").tolist()
+    [[[[0, 128, 255]]]]
+    """
+    _check_numbers(values, where)
+    values = _with_image_axes(values, where)
+    if values.dtype == np.uint8 and input_map == PIXELS:
+        return values
+    low, high = input_map
+    scaled = (values.astype(np.float64) - low) * 255.0 / (high - low)
+    return np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
+
+
+def _check_numbers(values: NDArray[Any], where: object) -> None:
+    if values.dtype.kind not in "uifb":
+        raise DatasetError(
+            f"{where}: expected an array of real numbers, found {values.dtype}; convert it with "
+            "astype before saving"
+        )
+    if values.size == 0:
+        raise DatasetError(
+            f"{where}: expected at least one image, found shape {values.shape}; the array is empty"
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        wrong = np.argwhere(~np.isfinite(values))
+        raise DatasetError(
+            f"{where}: expected finite numbers, found {len(wrong)} NaN or infinite, the first at "
+            f"index {tuple(int(i) for i in wrong[0])}; remove or repair these examples"
+        )
+
+
+def _with_image_axes(values: NDArray[Any], where: object) -> NDArray[Any]:
+    if values.ndim == 4:
+        _, first, second, third = values.shape
+        if first in (1, 3) and second == third and third > 4:
+            raise DatasetError(
+                f"{where}: expected axes [n, height, width, channels], found shape {values.shape}, "
+                "which looks like channels first; convert it with transpose(0, 2, 3, 1)"
+            )
+        return values
+    if values.ndim == 3:
+        return values[..., np.newaxis]
+    if values.ndim == 2:
+        return values[:, np.newaxis, np.newaxis, :]
+    raise DatasetError(
+        f"{where}: expected [n, height, width, channels], [n, height, width] or features "
+        f"[n, channels], found shape {values.shape}; reshape the array"
+    )

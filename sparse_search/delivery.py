@@ -1,0 +1,147 @@
+"""deliver(record, dataset): from a finished study to front, pictures and verified C.
+
+Everything here can be made again from the record. The test split is opened here and nowhere else,
+after everything has been chosen.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .dataset import Dataset, Split
+from .deploy import Certificate, ExportOptions, export_c, verify
+from .deploy.manifest import (
+    CERTIFICATE_NAME,
+    MANIFEST_NAME,
+    modified_files,
+    read_manifest,
+)
+from .errors import ExportError
+from .memory import plan_memory
+from .record import StudyRecord
+from .report import draw_front, front_frame, write_front_csv
+
+GOLDEN_IMAGES = 4
+EXPORTS = "exports"
+
+Step = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a run's folder holds beside the study.
+
+    Attributes:
+        front: One row per Pareto-optimal model, the columns of ``front.csv``.
+        csv: The table as a file.
+        png: The picture of the front.
+        exports: Folder with one export per model, named by candidate.
+        certificates: By candidate id.
+    """
+
+    front: pd.DataFrame
+    csv: Path
+    png: Path
+    exports: Path
+    certificates: dict[int, Certificate]
+
+    @property
+    def verified(self) -> bool:
+        """Whether the C of every model computes what was measured, on every test image."""
+        return all(certificate.passed for certificate in self.certificates.values())
+
+
+def deliver(
+    record: StudyRecord, dataset: Dataset, step: Step = lambda what, done, total: None
+) -> Delivery:
+    """Measures the front on the test split once, draws it, exports its models and verifies them.
+
+    An export that is there, unchanged and verified, is kept.
+
+    Args:
+        record: A study whose search is finished.
+        dataset: The study's.
+        step: Called with (what is done, how many are done, of how many).
+    """
+    errors = record.measure_test(
+        dataset, lambda done, total: step("measuring the test split", done, total)
+    )
+    frame, csv, png = write_front(record, errors)
+    certificates: dict[int, Certificate] = {}
+    test = dataset.open_test() if errors else None
+    for done, candidate_id in enumerate(errors):
+        step("exporting and verifying", done, len(errors))
+        assert test is not None
+        folder = record.folder / EXPORTS / str(candidate_id)
+        certificates[candidate_id] = _export_and_verify(record, dataset, test, candidate_id, folder)
+    return Delivery(frame, csv, png, record.folder / EXPORTS, certificates)
+
+
+def write_front(record: StudyRecord, errors: dict[int, float]) -> tuple[pd.DataFrame, Path, Path]:
+    """Writes ``front.csv`` and ``front.png`` of a study; ``errors`` by candidate may be empty."""
+    front = record.front()
+    frame = front_frame(front, errors)
+    csv, png = record.folder / "front.csv", record.folder / "front.png"
+    write_front_csv(csv, frame)
+    draw_front(
+        record.history().evaluations,
+        front,
+        record.limits,
+        png,
+        title=f"{record.settings['dataset']['name']}: Pareto front",
+    )
+    return frame, csv, png
+
+
+def export_candidate(
+    record: StudyRecord, candidate_id: int, out_dir: Path, dataset: Dataset | None
+) -> Path:
+    """Exports the model of one candidate as C.
+
+    Args:
+        record: The study.
+        candidate_id: Of an evaluated candidate.
+        out_dir: Folder to write.
+        dataset: The study's, for golden images and class names; None for random images.
+    """
+    model = record.load_model(candidate_id)
+    outcomes = record.history().evaluations
+    candidate = next(e.candidate for e in outcomes if e.candidate.id == candidate_id)
+    stored = record.settings["dataset"]
+    options = ExportOptions(
+        golden_images=None if dataset is None else dataset.validation.images[:GOLDEN_IMAGES],
+        class_names=() if dataset is None else dataset.class_names,
+        architecture=candidate.architecture,
+        dataset=stored["name"],
+        dataset_source=stored["source"],
+    )
+    return export_c(model, plan_memory(model), out_dir, options=options).folder
+
+
+def _export_and_verify(
+    record: StudyRecord, dataset: Dataset, test: Split, candidate_id: int, folder: Path
+) -> Certificate:
+    """The certificate of an export that is there and sound, or of a new one."""
+    known = _sound_certificate(folder, record.load_model(candidate_id).hash(), len(test))
+    if known is not None:
+        return known
+    export_candidate(record, candidate_id, folder, dataset)
+    return verify(folder, np.asarray(test.images), test.labels)
+
+
+def _sound_certificate(folder: Path, model_hash: str, images: int) -> Certificate | None:
+    """The stored certificate if it passed, on as many images, for the model and files as now."""
+    if not (folder / CERTIFICATE_NAME).is_file() or not (folder / MANIFEST_NAME).is_file():
+        return None
+    try:
+        manifest = read_manifest(folder)
+        certificate = Certificate.from_json((folder / CERTIFICATE_NAME).read_bytes())
+    except (ExportError, ValueError):
+        return None
+    unchanged = not modified_files(folder, manifest.files)
+    sound = certificate.passed and certificate.images == images
+    same = certificate.model_hash == manifest.model_hash == model_hash
+    return certificate if unchanged and sound and same else None

@@ -1,0 +1,174 @@
+"""From a quantized model and its memory plan to kernel calls: which kernel, which data, where.
+
+The result is everything that the C source says, as values. Here it is checked that the plan
+belongs to the model, and that the constant data takes exactly the flash that the plan predicts.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..encoding import allowed_encodings, encode_weights
+from ..errors import ExportError
+from ..graph import Add, AvgPool2d, Dense, Graph, MaxPool2d, Operator, WeightedOperator
+from ..memory import KernelLibrary, MemoryPlan
+from ..memory.lifetimes import find_lifetimes
+from ..quantized import QuantizedModel
+from .c_source import C_TYPE_BYTES, unique_identifiers
+from .records import Record, make_record
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConstArray:
+    """A constant array; an empty one is not defined in C but passed as NULL.
+
+    Attributes:
+        suffix: Last part of its name.
+        c_type: Of its elements.
+        values: One-dimensional.
+    """
+
+    suffix: str
+    c_type: str
+    values: NDArray[np.integer[Any]]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of flash."""
+        return self.values.size * C_TYPE_BYTES[self.c_type]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KernelCall:
+    """One operator as the C code runs it.
+
+    Attributes:
+        operator: The operator.
+        identifier: Unique part of the names of its constants.
+        kernel: The runtime function, also the name of its file.
+        record: Its parameters.
+        arrays: Constant arrays in the order of the kernel's arguments.
+        input_offsets: Where its inputs lie in the arena, in bytes.
+        output_offset: Where its output lies in the arena, in bytes.
+        output_bytes: Size of the output.
+        text: What it does, for comments.
+    """
+
+    operator: Operator
+    identifier: str
+    kernel: str
+    record: Record
+    arrays: tuple[ConstArray, ...]
+    input_offsets: tuple[int, ...]
+    output_offset: int
+    output_bytes: int
+    text: str
+
+    @property
+    def constant_bytes(self) -> int:
+        """Flash of record and arrays."""
+        return self.record.bytes + sum(array.bytes for array in self.arrays)
+
+
+def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[KernelCall, ...]:
+    """The kernel calls of a model, in execution order.
+
+    Args:
+        model: What is computed.
+        plan: Of this model, for ``KernelLibrary.RUNTIME``.
+
+    Raises:
+        ExportError: The plan is of another model or library, or the runtime cannot hold the model.
+    """
+    _check_plan(model, plan)
+    graph = model.graph
+    offsets = {a.name: a.offset_bytes for a in plan.allocations}
+    identifiers = unique_identifiers(op.name for op in graph.operators)
+    calls = []
+    for operator, name, layer in zip(graph.operators, identifiers, plan.layers, strict=True):
+        arrays: tuple[ConstArray, ...] = ()
+        if not isinstance(operator, Add | MaxPool2d | AvgPool2d):
+            arrays = _weight_arrays(model, operator)
+        made = KernelCall(
+            operator=operator,
+            identifier=name,
+            kernel=_kernel(operator, arrays),
+            record=make_record(model, operator),
+            arrays=arrays,
+            input_offsets=tuple(offsets[tensor] for tensor in operator.inputs),
+            output_offset=offsets[operator.output],
+            output_bytes=graph.tensor(operator.output).size,
+            text=_describe(graph, operator),
+        )
+        if made.constant_bytes != layer.flash_bytes:
+            raise ExportError(
+                f"{operator.name}: expected {layer.flash_bytes} bytes of constants as the memory "
+                f"plan says, got {made.constant_bytes}; call plan_memory on the model that is "
+                "exported"
+            )
+        calls.append(made)
+    return tuple(calls)
+
+
+def _check_plan(model: QuantizedModel, plan: MemoryPlan) -> None:
+    """The plan is for the runtime, places every tensor of the model, and none over another."""
+    if plan.kernels is not KernelLibrary.RUNTIME:
+        raise ExportError(
+            f"expected a plan for {KernelLibrary.RUNTIME.value!r}, got one for "
+            f"{plan.kernels.value!r}; call plan_memory(model)"
+        )
+    expected = find_lifetimes(model.graph, KernelLibrary.RUNTIME)
+    found = [(a.name, a.kind, a.size_bytes, a.first, a.last) for a in plan.allocations]
+    names = [layer.name for layer in plan.layers]
+    if found != [(x.name, x.kind, x.size_bytes, x.first, x.last) for x in expected] or names != [
+        op.name for op in model.graph.operators
+    ]:
+        raise ExportError(
+            "expected a memory plan of the model that is exported, got one of other tensors; "
+            "call plan_memory(model)"
+        )
+    for index, a in enumerate(plan.allocations):
+        end = a.offset_bytes + a.size_bytes
+        if a.offset_bytes < 0 or end > plan.arena_bytes:
+            raise ExportError(f"expected {a.name} inside the arena of {plan.arena_bytes} bytes")
+        for b in plan.allocations[:index]:
+            together = a.first <= b.last and b.first <= a.last
+            if together and a.offset_bytes < b.offset_bytes + b.size_bytes and b.offset_bytes < end:
+                raise ExportError(f"expected {a.name} and {b.name} apart: both are alive at once")
+
+
+def _kernel(operator: Operator, arrays: tuple[ConstArray, ...]) -> str:
+    """Name of the runtime function for an operator with these arrays."""
+    name = "fully_connected" if isinstance(operator, Dense) else operator.kind
+    stored = arrays[0].suffix if arrays else ""
+    return f"ss_{name}_bitmap" if stored == "bitmap" else f"ss_{name}"
+
+
+def _weight_arrays(model: QuantizedModel, operator: WeightedOperator) -> tuple[ConstArray, ...]:
+    held = model.weights[operator.name]
+    # Both encodings store the flattened array; rows matter to neither.
+    rows = held.weights.reshape(model.graph.bias_count(operator), -1)
+    encoded = encode_weights(rows, allowed_encodings(operator.kind))
+    stored: tuple[ConstArray, ...]
+    if encoded.kind == "bitmap":
+        stored = (
+            ConstArray("bitmap", "uint8_t", encoded.bitmap),
+            ConstArray("values", "int8_t", encoded.values),
+        )
+    else:
+        stored = (ConstArray("weights", "int8_t", encoded.values.reshape(-1)),)
+    return (
+        *stored,
+        ConstArray("bias", "int32_t", held.bias),
+        ConstArray("multiplier", "int32_t", held.multiplier),
+        ConstArray("shift", "int8_t", held.shift),
+    )
+
+
+def _describe(graph: Graph, operator: Operator) -> str:
+    """Kind and shapes, such as "conv2d 3x3, 8x8x1 -> 6x6x4"."""
+    shapes = ["x".join(map(str, graph.shape(name))) for name in (*operator.inputs, operator.output)]
+    kernel = "" if isinstance(operator, Add | Dense) else " {}x{}".format(*operator.kernel)
+    return f"{operator.kind}{kernel}, {' + '.join(shapes[:-1])} -> {shapes[-1]}"

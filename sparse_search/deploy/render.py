@@ -1,0 +1,150 @@
+"""The text of every generated file of an export, from kernel calls. Writes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..memory import MemoryPlan
+from ..quantized import QuantizedModel
+from . import c_source
+from .lowering import KernelCall
+from .runtime_files import RUNTIME_DIR, files_for
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """What the generated files say.
+
+    Attributes:
+        model: What is computed.
+        plan: Of this model.
+        calls: Of this model, in execution order.
+        prefix: Of every public name, lower case.
+        class_names: One per output; empty if not known.
+        golden_images: uint8 [n, H, W, C].
+        golden_outputs: int8 [n, classes].
+        generated_by: First line of every file: generator, version, model hash.
+    """
+
+    model: QuantizedModel
+    plan: MemoryPlan
+    calls: tuple[KernelCall, ...]
+    prefix: str
+    class_names: tuple[str, ...]
+    golden_images: NDArray[np.uint8]
+    golden_outputs: NDArray[np.int8]
+    generated_by: str
+
+
+def runtime_files(source: Source) -> tuple[str, ...]:
+    """Names of the runtime files that the model needs, sorted."""
+    return files_for(call.kernel for call in source.calls)
+
+
+def render(source: Source) -> dict[str, str]:
+    """Text by file name; the runtime's own files are not among them."""
+    values = _values(source)
+    templates = {
+        f"{source.prefix}.h": "model.h",
+        f"{source.prefix}.c": "model.c",
+        f"{source.prefix}_weights.h": "weights.h",
+        "main.c": "main.c",
+        "Makefile": "Makefile",
+    }
+    return {
+        name: c_source.fill((RUNTIME_DIR / f"{template}.template").read_text(), values)
+        for name, template in templates.items()
+    }
+
+
+def _values(source: Source) -> dict[str, str]:
+    """Text by placeholder of the templates."""
+    model, plan, graph = source.model, source.plan, source.model.graph
+    offsets = {a.name: a.offset_bytes for a in plan.allocations}
+    height, width, channels = graph.input.shape
+    kernels = sorted({call.kernel for call in source.calls})
+    sources = [f"{source.prefix}.c", *(n for n in runtime_files(source) if n.endswith(".c"))]
+    input_, output = model.tensors[graph.input.name], model.tensors[graph.output.name]
+    return {
+        "GENERATED_BY": source.generated_by,
+        "PREFIX": source.prefix,
+        "UPPER": source.prefix.upper(),
+        "HASH": model.hash(),
+        "ARENA_BYTES": str(plan.arena_bytes),
+        "ARENA_ALIGNMENT": f"{plan.alignment_bytes}u",
+        "FLASH_BYTES": str(plan.flash_bytes),
+        "INPUT_HEIGHT": str(height),
+        "INPUT_WIDTH": str(width),
+        "INPUT_CHANNELS": str(channels),
+        "INPUT_BYTES": str(graph.input.size),
+        "INPUT_SCALE": repr(input_.scale),
+        "INPUT_ZERO_POINT": str(input_.zero_point),
+        "INPUT_OFFSET": str(offsets[graph.input.name]),
+        "OUTPUT_BYTES": str(graph.output.size),
+        "OUTPUT_SCALE": repr(output.scale),
+        "OUTPUT_ZERO_POINT": str(output.zero_point),
+        "OUTPUT_OFFSET": str(offsets[graph.output.name]),
+        "WEIGHTS": str(sum(layer.weights for layer in plan.layers)),
+        "NONZERO_WEIGHTS": str(sum(layer.nonzeros for layer in plan.layers)),
+        "CLASS_NAMES": _class_names(source),
+        "KERNEL_INCLUDES": "\n".join(f'#include "{kernel}.h"' for kernel in kernels),
+        "TABLES": "\n\n".join(_constants(source.prefix, call) for call in source.calls),
+        "CALLS": "\n".join(
+            _statement(source.prefix, index, call) for index, call in enumerate(source.calls)
+        ),
+        "GOLDEN_COUNT": str(len(source.golden_images)),
+        "GOLDEN_IMAGES": c_source.rows(_rows(source.golden_images)),
+        "GOLDEN_OUTPUTS": c_source.rows(_rows(source.golden_outputs)),
+        "SOURCES": " \\\n".join(f"\t{name}" for name in sources),
+    }
+
+
+def _rows(values: NDArray[np.uint8] | NDArray[np.int8]) -> Sequence[Sequence[int]]:
+    rows: list[list[int]] = values.reshape(len(values), -1).tolist()
+    return rows
+
+
+def _class_names(source: Source) -> str:
+    """The names as an array that costs nothing unless the caller asks for it."""
+    if not source.class_names:
+        return ""
+    upper = source.prefix.upper()
+    literals = "\n".join(f"    {c_source.string_literal(name)}," for name in source.class_names)
+    return (
+        f"\n#ifdef {upper}_WITH_CLASS_NAMES\n"
+        "/* The classes in the order of the outputs, in UTF-8. */\n"
+        f"static const char *const {source.prefix}_class_names[{upper}_OUTPUT_BYTES] = {{\n"
+        f"{literals}\n}};\n#endif\n"
+    )
+
+
+def _constants(prefix: str, call: KernelCall) -> str:
+    """Definitions of the record and the arrays of one operator."""
+    stem = f"{prefix}_{call.identifier}"
+    parts = [
+        f"/* {c_source.comment(call.operator.name)}: {call.text}; {call.constant_bytes} bytes */",
+        c_source.struct(call.record.c_type, f"{stem}_geometry", call.record.values()),
+    ]
+    parts += [
+        c_source.array(array.c_type, f"{stem}_{array.suffix}", array.values.tolist())
+        for array in call.arrays
+        if array.values.size
+    ]
+    return "\n".join(parts)
+
+
+def _statement(prefix: str, index: int, call: KernelCall) -> str:
+    """The call of one operator, with its trace."""
+    stem = f"{prefix}_{call.identifier}"
+    constants = [f"{stem}_{a.suffix}" if a.values.size else "NULL" for a in call.arrays]
+    inputs = [f"base + {offset}" for offset in call.input_offsets]
+    output = f"base + {call.output_offset}"
+    arguments = [f"&{stem}_geometry", *inputs, *constants, output]
+    name = c_source.comment(call.operator.name)
+    return (
+        f"    /* {index} {name}: {call.text} */\n"
+        f"{c_source.call(call.kernel, arguments)}\n"
+        f"    TRACE({index}, {output}, {call.output_bytes});"
+    )

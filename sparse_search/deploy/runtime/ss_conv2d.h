@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Convolution with every weight stored (ungrouped, undilated).
+ *
+ *     output[y][x][o] = clamp(zero_point_out + M[o] * (bias[o]
+ *                             + sum over k_y, k_x, c of weight * (input - zero_point_in)))
+ *
+ * geometry    see ss_conv_geometry.h
+ * input       int8 [in_h][in_w][in_c]
+ * weights     int8 [out_c][k_h][k_w][in_c], -127 .. 127, zero point 0
+ * bias        int32 [out_c], at the scale input scale * weight scale of the channel
+ * multiplier  int32 [out_c] } M[o] = multiplier * 2^(shift - 31), see ss_requantize.h
+ * shift       int8 [out_c]  }
+ * output      int8 [out_h][out_w][out_c]; must not overlap the input
+ *
+ * The accumulator is int32; the exporter proves that no channel can overflow it.
+ * Needs no scratch memory, cannot fail.
+ */
+#ifndef SS_CONV2D_H
+#define SS_CONV2D_H
+
+#include "ss_conv_geometry.h"
+
+void ss_conv2d(const ss_conv_geometry *geometry, const int8_t *input, const int8_t *weights,
+               const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
+               int8_t *output);
+
+#endif

@@ -1,0 +1,131 @@
+"""The final phase: which candidates get the longer training once the search has ended.
+
+Models of the search's front are trained again for longer, as they are and pruned further. These
+candidates have ids of their own, so that how long the search was does not change its ids, and with
+them its random streams.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from .candidate import Candidate, Evaluation, History, PruningStep
+from .space import PruningRange, SearchSpace
+
+FIRST_FINAL_ID = 100_000
+FURTHER_METHOD = "magnitude"
+_FURTHER_SPARSITIES = (0.1, 0.2)
+_ROUNDING = 1e-9
+_ERROR = "val_error"
+# Of the way from the best error to that of guessing.
+_USEFUL_SHARE = 0.2
+
+Fits: TypeAlias = Callable[[Candidate], bool]
+
+
+def search_history(history: History) -> History:
+    """What the search itself did: the history without final candidates."""
+    return History(
+        [o for o in history.outcomes if o.candidate.effort == "search"],
+        [c for c in history.pending if c.effort == "search"],
+    )
+
+
+def plan_finals(
+    history: History,
+    front: Sequence[Evaluation],
+    space: SearchSpace,
+    fits: Fits,
+    models: int,
+) -> list[Candidate]:
+    """Final candidates that the study does not have yet; depends on nothing but the arguments.
+
+    For up to ``models`` useful members of the front, spread over the error: the member as it is,
+    then up to two more of its architecture that are pruned further. A member that fits only because
+    it is pruned also gets the lowest sparsity that fits. All final candidates of one architecture
+    have the same parent, so their training before pruning is the same, and may be done once.
+
+    Args:
+        history: Everything the study did, final candidates included.
+        front: Search evaluations to choose from, by ascending error.
+        space: Says which sparsities there are.
+        fits: Whether a candidate is predicted to keep the limits.
+        models: How many members of the front are taken.
+    """
+    known = {candidate.key for candidate in history.candidates}
+    parents = {c.architecture: c.parent for c in history.candidates if c.effort == "final"}
+    next_id = max([FIRST_FINAL_ID, *(c.id + 1 for c in history.candidates)])
+    planned: list[Candidate] = []
+    members = _spread(_useful(front, space.class_count), models)
+    for final in _all_finals(members, space, fits):
+        if final.key not in known:
+            known.add(final.key)
+            parent = parents.setdefault(final.architecture, final.parent)
+            planned.append(replace(final, id=next_id + len(planned), parent=parent))
+    return planned
+
+
+def _useful(front: Sequence[Evaluation], class_count: int) -> list[Evaluation]:
+    """Members that are not much nearer to guessing than the best one.
+
+    The smallest networks of a front learn next to nothing, and longer training does not help them.
+    """
+    if not front:
+        return []
+    best, guessing = front[0].objectives[_ERROR], 1.0 - 1.0 / class_count
+    worst = best + _USEFUL_SHARE * (guessing - best)
+    return [member for member in front if member.objectives[_ERROR] <= worst]
+
+
+def _spread(front: Sequence[Evaluation], models: int) -> list[Evaluation]:
+    """Members at equal ranks apart, the first one included."""
+    if len(front) <= models:
+        return [*front]
+    ranks = np.linspace(0, len(front) - 1, models).round().astype(int)
+    return [front[rank] for rank in ranks]
+
+
+def _all_finals(
+    members: Sequence[Evaluation], space: SearchSpace, fits: Fits
+) -> Iterator[Candidate]:
+    """Every member as it is comes first: the most important ones, should the run be stopped."""
+    bases = [_as_final(member.candidate, member.candidate.pruning) for member in members]
+    yield from bases
+    for base in bases:
+        yield from _pruned_further(base, space, fits)
+
+
+def _as_final(candidate: Candidate, pruning: tuple[PruningStep, ...]) -> Candidate:
+    parent = candidate.id if candidate.effort == "search" else candidate.parent
+    return replace(candidate, pruning=pruning, parent=parent, morphisms=(), effort="final")
+
+
+def _pruned_further(base: Candidate, space: SearchSpace, fits: Fits) -> list[Candidate]:
+    allowed = next((r for r in space.pruning if r.method == FURTHER_METHOD), None)
+    if allowed is None:
+        return []
+
+    def at(sparsity: float) -> Candidate:
+        sparsities = {step.method: step.sparsity for step in base.pruning}
+        return _as_final(base, space.pruning_steps({**sparsities, FURTHER_METHOD: sparsity}))
+
+    options = [at(sparsity) for sparsity in _higher(allowed, base.sparsity(FURTHER_METHOD))]
+    if not fits(at(0.0)):
+        least = next((at(s) for s in allowed.levels if fits(at(s))), None)
+        if least is not None and least.key != base.key:
+            options = [least, *options]
+    fitting = [option for option in dict.fromkeys(options) if fits(option)]
+    return fitting[: len(_FURTHER_SPARSITIES)]
+
+
+def _higher(allowed: PruningRange, sparsity: float) -> list[float]:
+    """The allowed sparsities closest above ``sparsity`` plus each of the further sparsities."""
+    found = []
+    for further in _FURTHER_SPARSITIES:
+        wanted = sparsity + further - _ROUNDING
+        level = next((level for level in allowed.levels if level >= wanted), None)
+        if level is not None and level not in found:
+            found.append(level)
+    return found

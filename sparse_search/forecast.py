@@ -1,0 +1,97 @@
+"""Forecaster: the memory plan of a candidate before anything is trained.
+
+Shapes, working memory, MACs and unpruned sizes are exact. So are sizes after structured pruning,
+which takes the same fraction of every channel group. After unstructured pruning the number of
+zeros is known and their share of each layer is not. A plan assumes the same share everywhere. Up
+to rounding this is an upper bound of the flash: the bytes of a layer, the smaller of a dense and a
+bitmap encoding, are a concave function of its sparsity, so uneven shares take fewer bytes. Only
+the memory that SpArSe counts by layer, inputs and weights, can turn out larger.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from .architecture import Architecture
+from .candidate import Candidate, PruningStep
+from .errors import ArchitectureError
+from .interfaces import Pruner
+from .memory import KernelLibrary, MemoryPlan, plan_memory
+from .space import SearchSpace
+
+if TYPE_CHECKING:
+    from .target import Limits
+
+_Key: TypeAlias = tuple[Architecture, tuple[PruningStep, ...]]
+
+DEFAULT_CACHE_SIZE = 20_000
+"""Plans that are remembered; one takes about 5 KB."""
+
+
+class Forecaster:
+    """Predicts memory plans; remembers the latest ones, which changes nothing but the time."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        pruners: Sequence[Pruner],
+        kernels: KernelLibrary = KernelLibrary.RUNTIME,
+        *,
+        cache_size: int = DEFAULT_CACHE_SIZE,
+    ) -> None:
+        """Makes a forecaster.
+
+        Args:
+            space: Builds the graph of a candidate.
+            pruners: Every method that candidates may ask for.
+            kernels: Whose kernels will run the model.
+            cache_size: Plans that are remembered.
+
+        Raises:
+            ArchitectureError: The space names a pruning method that is not given.
+        """
+        self.space = space
+        self.kernels = kernels
+        self._pruners = {pruner.name: pruner for pruner in pruners}
+        self._cache_size = cache_size
+        self._cache: OrderedDict[_Key, MemoryPlan] = OrderedDict()
+        for pruning_range in space.pruning:
+            self._pruner(pruning_range.method)
+
+    def plan(self, candidate: Candidate) -> MemoryPlan:
+        """The plan of the candidate after pruning.
+
+        Raises:
+            ArchitectureError: The architecture does not fit the input, or a pruning method is
+                unknown.
+        """
+        key = (candidate.architecture, candidate.pruning)
+        plan = self._cache.get(key)
+        if plan is not None:
+            self._cache.move_to_end(key)
+            return plan
+        plan = self._predict(*key)
+        self._cache[key] = plan
+        if len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+        return plan
+
+    def violations(self, candidate: Candidate, limits: "Limits") -> list[str]:
+        """What the candidate is predicted to violate, in words; empty where it keeps all."""
+        return limits.check(self.plan(candidate))
+
+    def _predict(self, architecture: Architecture, pruning: Sequence[PruningStep]) -> MemoryPlan:
+        graph, zeros = self.space.build(architecture), 0.0
+        for step in pruning:
+            graph, fraction = self._pruner(step.method).predict(graph, step.sparsity)
+            # A later method starts from the zeros of an earlier one: it adds what is missing.
+            zeros = max(zeros, fraction)
+        return plan_memory(graph, self.kernels, zeros)
+
+    def _pruner(self, method: str) -> Pruner:
+        if method not in self._pruners:
+            known = ", ".join(self._pruners) or "none"
+            raise ArchitectureError(
+                f"expected a pruning method among {known}, got {method!r}; pass its pruner"
+            )
+        return self._pruners[method]

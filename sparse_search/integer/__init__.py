@@ -1,0 +1,41 @@
+"""Integer operators: int8 in, int8 out, bit for bit as CMSIS-NN and the C runtime compute them.
+
+Activations are batch first, [n, height, width, channels]; weights are in CMSIS-NN's layouts.
+``real = scale * (q - zero_point)``; weights have zero point 0.
+"""
+
+from .affine import INPUT_QUANTIZATION, QuantizedWeights, TensorQuantization, channel_rows
+from .arithmetic import (
+    LEFT_SHIFT_MAX,
+    MULTIPLIER_MIN,
+    RIGHT_SHIFT_MAX,
+    Requantization,
+    quantize_multiplier,
+    requantize,
+    rescale,
+)
+from .elementwise import ADD_LEFT_SHIFT, AddParameters, add
+from .linear import conv2d, dense, depthwise_conv2d
+from .pooling import average_pool2d, max_pool2d
+
+__all__ = [
+    "ADD_LEFT_SHIFT",
+    "INPUT_QUANTIZATION",
+    "LEFT_SHIFT_MAX",
+    "MULTIPLIER_MIN",
+    "RIGHT_SHIFT_MAX",
+    "AddParameters",
+    "QuantizedWeights",
+    "Requantization",
+    "TensorQuantization",
+    "add",
+    "average_pool2d",
+    "channel_rows",
+    "conv2d",
+    "dense",
+    "depthwise_conv2d",
+    "max_pool2d",
+    "quantize_multiplier",
+    "requantize",
+    "rescale",
+]

@@ -1,0 +1,19 @@
+"""Memory: which bytes a model needs in RAM and in flash, exactly and before anything is trained."""
+
+from .costs import LayerCost
+from .kernels import KernelLibrary
+from .measures import MEASURES, Measure, definitions
+from .plan import Allocation, MemoryPlan, Peak, all_plans, plan_memory
+
+__all__ = [
+    "MEASURES",
+    "Allocation",
+    "KernelLibrary",
+    "LayerCost",
+    "Measure",
+    "MemoryPlan",
+    "Peak",
+    "all_plans",
+    "definitions",
+    "plan_memory",
+]

@@ -1,0 +1,111 @@
+"""LayerCost: what one operator costs in flash, work and activations.
+
+Flash of a weighted operator:
+    weights      as encoded (``encoding``)
+    bias         int32 per output channel
+    requantize   per output channel an int32 multiplier and a shift: int8 in the exported C,
+                 int32 in CMSIS-NN
+    table        one fixed-size parameter record per operator, as the exported C declares it
+
+CMSIS-NN reads only dense weights, so under its kernels pruning a weight frees no flash. Its
+parameter structs are filled from the same records.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+from ..encoding import DENSE_ONLY, EncodingKind, allowed_encodings, encoded_bytes
+from ..graph import Conv2d, Dense, DepthwiseConv2d, Graph, Operator
+from .kernels import KernelLibrary
+
+TABLE_BYTES = {
+    "conv2d": 22,
+    "depthwise_conv2d": 22,
+    "dense": 12,
+    "max_pool2d": 16,
+    "avg_pool2d": 16,
+    "add": 24,
+}
+"""Size of the C parameter record by kind of operator; it holds no pointer, so is fixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """Costs of one operator; figures of weights are 0 where it has none.
+
+    Attributes:
+        name: Of the operator.
+        kind: Of the operator, such as "conv2d".
+        macs: Multiply-accumulates of one inference.
+        weights: Number of weights, zeros included, biases not.
+        biases: Number of biases.
+        nonzeros: Number of nonzero weights, biases not included.
+        encoding: How the weights are stored; None without weights.
+        weight_bytes: Flash of the encoded weights.
+        bias_bytes: Flash of the biases.
+        requantize_bytes: Flash of multipliers and shifts.
+        table_bytes: Flash of the parameter record.
+        input_bytes: Activations read, each tensor once, unaligned.
+        output_bytes: Activations written, unaligned.
+    """
+
+    name: str
+    kind: str
+    macs: int
+    weights: int
+    biases: int
+    nonzeros: int
+    encoding: EncodingKind | None
+    weight_bytes: int
+    bias_bytes: int
+    requantize_bytes: int
+    table_bytes: int
+    input_bytes: int
+    output_bytes: int
+
+    @property
+    def flash_bytes(self) -> int:
+        """Everything the operator keeps in flash."""
+        return self.weight_bytes + self.bias_bytes + self.requantize_bytes + self.table_bytes
+
+    @property
+    def stored_numbers(self) -> int:
+        """Nonzero weights and all biases, counted as numbers."""
+        return self.nonzeros + self.biases
+
+    @property
+    def int8_dense_bytes(self) -> int:
+        """Every weight at 1 B and every bias at 4 B, pruned or not."""
+        return self.weights + 4 * self.biases
+
+
+def layer_cost(
+    graph: Graph, operator: Operator, nonzeros: int, kernels: KernelLibrary
+) -> LayerCost:
+    """The costs of ``operator``, of whose weights ``nonzeros`` are not zero."""
+    weights = biases = macs = weight_bytes = 0
+    encoding: EncodingKind | None = None
+    output_shape = graph.shape(operator.output)
+    if isinstance(operator, Conv2d | DepthwiseConv2d | Dense):
+        weights = graph.weight_count(operator)
+        biases = output_shape[2]
+        # Every weight is used once per position of the output; a vector has one position.
+        macs = weights * output_shape[0] * output_shape[1]
+        runtime = kernels is KernelLibrary.RUNTIME
+        allowed = allowed_encodings(operator.kind) if runtime else DENSE_ONLY
+        encoding, weight_bytes = encoded_bytes(weights, nonzeros, allowed)
+    return LayerCost(
+        name=operator.name,
+        kind=operator.kind,
+        macs=macs,
+        weights=weights,
+        biases=biases,
+        nonzeros=nonzeros,
+        encoding=encoding,
+        weight_bytes=weight_bytes,
+        bias_bytes=4 * biases,
+        requantize_bytes=(5 if kernels is KernelLibrary.RUNTIME else 8) * biases,
+        table_bytes=TABLE_BYTES[operator.kind],
+        input_bytes=sum(graph.tensor(name).size for name in set(operator.inputs)),
+        output_bytes=prod(output_shape),
+    )

@@ -1,0 +1,80 @@
+"""Lifetimes: which bytes must exist while which operator runs.
+
+Time is the index of the operator that runs. A lifetime includes both its ends: while an operator
+runs, what it reads and what it writes exist together (no operator works in place).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Literal, TypeAlias
+
+from ..errors import MemoryPlanError
+from ..graph import Graph
+from .cmsis_nn import operator_scratch_bytes, round_up
+from .kernels import KernelLibrary
+
+BufferKind: TypeAlias = Literal["tensor", "scratch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """Bytes in RAM and the operators during which they must not be overwritten.
+
+    Attributes:
+        name: Of the tensor, or "<operator>:scratch".
+        kind: "tensor" or "scratch".
+        size_bytes: At least 1, before alignment.
+        first: Index of the first operator that needs it.
+        last: Index of the last one, inclusive.
+    """
+
+    name: str
+    kind: BufferKind
+    size_bytes: int
+    first: int
+    last: int
+
+
+def find_lifetimes(graph: Graph, kernels: KernelLibrary) -> list[Lifetime]:
+    """The tensors of ``graph`` (the input first), then the scratch memory of its operators.
+
+    The input exists from the first operator on, since the caller fills it; the output exists
+    to the end, since the caller reads it.
+
+    Raises:
+        MemoryPlanError: The graph has no operator.
+    """
+    operators = graph.operators
+    if not operators:
+        raise MemoryPlanError("expected a graph with at least one operator, got none")
+    last_use = {name: index for index, op in enumerate(operators) for name in op.inputs}
+    last_use[graph.output.name] = len(operators) - 1
+    lifetimes = []
+    for index, tensor in enumerate(graph.tensors):
+        first = max(index - 1, 0)
+        last = last_use.get(tensor.name, first)
+        lifetimes.append(Lifetime(tensor.name, "tensor", tensor.size, first, last))
+    if kernels is not KernelLibrary.RUNTIME:
+        for index, op in enumerate(operators):
+            size = operator_scratch_bytes(graph, op, kernels)
+            if size:
+                lifetimes.append(Lifetime(f"{op.name}:scratch", "scratch", size, index, index))
+    return lifetimes
+
+
+def live_bytes(lifetimes: Sequence[Lifetime], alignment_bytes: int) -> list[int]:
+    """Aligned bytes that exist during each operator, in execution order.
+
+    Their maximum is a lower bound of every arena.
+
+    >>> live_bytes([Lifetime("x", "tensor", 5, 0, 0), Lifetime("y", "tensor", 4, 0, 1)], 4)
+    [12, 4]
+    """
+    steps = 1 + max((item.last for item in lifetimes), default=-1)
+    change = [0] * (steps + 1)
+    for item in lifetimes:
+        size = round_up(item.size_bytes, alignment_bytes)
+        change[item.first] += size
+        change[item.last + 1] -= size
+    return list(accumulate(change[:steps]))

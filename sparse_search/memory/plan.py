@@ -1,0 +1,230 @@
+"""MemoryPlan: where everything lies in RAM, and what is kept in flash.
+
+The same plan serves prediction (a graph and a sparsity), validation and export (a quantized
+model), so the search cannot promise what the exporter does not deliver.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..builder import GREY
+from ..errors import MemoryPlanError
+from ..graph import Graph
+from .cmsis_nn import round_up
+from .costs import LayerCost, layer_cost
+from .kernels import KernelLibrary
+from .lifetimes import BufferKind, Lifetime, find_lifetimes, live_bytes
+from .offsets import DEFAULT_MAX_NODES, place
+
+if TYPE_CHECKING:
+    from ..quantized import QuantizedModel
+
+ALIGNMENT_BYTES = 4
+"""Of every buffer: kernels read words, and CMSIS-NN's scratch holds 32-bit sums."""
+
+UNPRUNED_OPERATORS = frozenset({GREY})
+"""Operators by name whose weights are fixed by definition (colour to grey)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """A buffer in the arena.
+
+    Attributes:
+        name: Of the tensor, or "<operator>:scratch".
+        kind: "tensor" or "scratch".
+        offset_bytes: From the start of the arena; a multiple of the alignment.
+        size_bytes: Exact, before alignment.
+        first: Index of the first operator that needs it.
+        last: Index of the last one, inclusive.
+    """
+
+    name: str
+    kind: BufferKind
+    offset_bytes: int
+    size_bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The operator during which most bytes exist.
+
+    Attributes:
+        operator: Its name; the first one of several.
+        live_bytes: Aligned bytes of all that exists then.
+        buffers: (name, exact bytes) of all that exists then, scratch included.
+    """
+
+    operator: str
+    live_bytes: int
+    buffers: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """RAM and flash of one model under one kernel library.
+
+    Attributes:
+        kernels: Whose kernels run the model.
+        alignment_bytes: Of every offset.
+        allocations: The input first, then each operator's output in order, then scratch memory.
+        arena_bytes: Exact RAM of input, live tensors and scratch, aligned.
+        lower_bound_bytes: The most aligned bytes that exist at one time; no arena is smaller.
+        optimal: Whether ``arena_bytes`` is proved to be the smallest for this operator order.
+        layers: One per operator, in execution order.
+    """
+
+    kernels: KernelLibrary
+    alignment_bytes: int
+    allocations: tuple[Allocation, ...]
+    arena_bytes: int
+    lower_bound_bytes: int
+    optimal: bool
+    layers: tuple[LayerCost, ...]
+
+    @property
+    def flash_bytes(self) -> int:
+        """Encoded weights, biases, multipliers, shifts and parameter records."""
+        return sum(layer.flash_bytes for layer in self.layers)
+
+    @property
+    def nonzeros(self) -> int:
+        """Nonzero weights and all biases, counted as numbers: SpArSe's model size (1 B each)."""
+        return sum(layer.stored_numbers for layer in self.layers)
+
+    @property
+    def int8_dense_bytes(self) -> int:
+        """Every weight at 1 B and every bias at 4 B, pruned or not."""
+        return sum(layer.int8_dense_bytes for layer in self.layers)
+
+    @property
+    def in_weights_bytes(self) -> int:
+        """SpArSe: the largest |inputs| + |weights| of a weighted operator.
+
+        Nonzero weights and all biases count 1 B each; 0 without weighted operators.
+        """
+        return max((x.input_bytes + x.stored_numbers for x in self.layers if x.weights), default=0)
+
+    @property
+    def in_out_bytes(self) -> int:
+        """SpArSe: the largest |inputs| + |output| of an operator, unaligned."""
+        return max(x.input_bytes + x.output_bytes for x in self.layers)
+
+    @property
+    def live_no_input_bytes(self) -> int:
+        """μNAS: the most bytes of tensors alive at one time, the network's input not counted.
+
+        Unaligned and without scratch memory.
+        """
+        tensors = [a for a in self.allocations[1:] if a.kind == "tensor"]
+        lifetimes = [Lifetime(a.name, a.kind, a.size_bytes, a.first, a.last) for a in tensors]
+        return max(live_bytes(lifetimes, 1))
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def parameters(self) -> int:
+        """Weights, zeros included, and biases."""
+        return sum(layer.weights + layer.biases for layer in self.layers)
+
+    @property
+    def peak(self) -> Peak:
+        """Where the lower bound of the arena comes from."""
+        live = [0] * len(self.layers)
+        for a in self.allocations:
+            for step in range(a.first, a.last + 1):
+                live[step] += round_up(a.size_bytes, self.alignment_bytes)
+        step = live.index(max(live))
+        buffers = tuple(
+            (a.name, a.size_bytes) for a in self.allocations if a.first <= step <= a.last
+        )
+        return Peak(self.layers[step].name, live[step], buffers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything about the plan, as values that JSON can hold."""
+        return asdict(self) | {
+            "kernels": self.kernels.value,
+            "flash_bytes": self.flash_bytes,
+            "nonzeros": self.nonzeros,
+            "int8_dense_bytes": self.int8_dense_bytes,
+            "in_weights_bytes": self.in_weights_bytes,
+            "in_out_bytes": self.in_out_bytes,
+            "live_no_input_bytes": self.live_no_input_bytes,
+            "macs": self.macs,
+            "parameters": self.parameters,
+            "peak": asdict(self.peak),
+        }
+
+
+def plan_memory(
+    subject: "Graph | QuantizedModel",
+    kernels: KernelLibrary = KernelLibrary.RUNTIME,
+    sparsity: float = 0.0,
+    *,
+    max_nodes: int = DEFAULT_MAX_NODES,
+) -> MemoryPlan:
+    """Plans the RAM and flash of a graph or a quantized model, in the graph's operator order.
+
+    Args:
+        subject: A graph, whose nonzeros are predicted from ``sparsity``, or a quantized model,
+            whose nonzeros are counted.
+        kernels: Whose kernels run the model.
+        sparsity: Fraction of each layer's weights that will be zero, in [0, 1]; biases and the
+            conversion of colour to grey are never pruned. 0 for a quantized model.
+        max_nodes: Effort of the exact placement of tensors; a chain of operators needs none.
+
+    Raises:
+        MemoryPlanError: ``sparsity`` is impossible, or the graph has no operator.
+    """
+    graph = subject if isinstance(subject, Graph) else subject.graph
+    nonzeros = _nonzeros(subject, sparsity)
+    lifetimes = find_lifetimes(graph, kernels)
+    placement = place(lifetimes, ALIGNMENT_BYTES, max_nodes)
+    return MemoryPlan(
+        kernels=kernels,
+        alignment_bytes=ALIGNMENT_BYTES,
+        allocations=tuple(
+            Allocation(x.name, x.kind, offset, x.size_bytes, x.first, x.last)
+            for x, offset in zip(lifetimes, placement.offsets_bytes, strict=True)
+        ),
+        arena_bytes=placement.arena_bytes,
+        lower_bound_bytes=placement.lower_bound_bytes,
+        optimal=placement.optimal,
+        layers=tuple(
+            layer_cost(graph, op, nonzeros.get(op.name, 0), kernels) for op in graph.operators
+        ),
+    )
+
+
+def all_plans(
+    subject: "Graph | QuantizedModel", sparsity: float = 0.0
+) -> dict[KernelLibrary, MemoryPlan]:
+    """One plan for each kernel library."""
+    return {kernels: plan_memory(subject, kernels, sparsity) for kernels in KernelLibrary}
+
+
+def _nonzeros(subject: "Graph | QuantizedModel", sparsity: float) -> Mapping[str, int]:
+    """Nonzero weights by operator name: predicted for a graph, counted for a model."""
+    if not isinstance(subject, Graph):
+        if sparsity != 0.0:
+            raise MemoryPlanError(
+                f"expected sparsity 0 for a quantized model, whose zeros are counted, "
+                f"got {sparsity}"
+            )
+        return {name: int(np.count_nonzero(w.weights)) for name, w in subject.weights.items()}
+    if not 0.0 <= sparsity <= 1.0:
+        raise MemoryPlanError(f"expected a sparsity in [0, 1], got {sparsity}")
+    nonzeros = {}
+    for op in subject.weighted:
+        count = subject.weight_count(op)
+        pruned = 0 if op.name in UNPRUNED_OPERATORS else round(sparsity * count)
+        nonzeros[op.name] = count - pruned
+    return nonzeros

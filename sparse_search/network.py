@@ -1,0 +1,237 @@
+"""Network: a graph as a trainable torch module, its weights addressed by operator name."""
+
+from collections.abc import Iterator
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .builder import GREY
+from .errors import GraphError
+from .graph import (
+    Add,
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Graph,
+    MaxPool2d,
+    Operator,
+    WeightedOperator,
+)
+
+_EPSILON = 1e-5
+_MOMENTUM = 0.1
+# The usual weights of red, green and blue in luma (ITU-R BT.601).
+_LUMA = (0.299, 0.587, 0.114)
+
+
+class Unit(nn.Module):
+    """The weights of one operator: weight, bias or batch norm, and an optional pruning mask.
+
+    Attributes:
+        weight: torch layout: [out_c, in_c, k_h, k_w], depthwise [channels, 1, k_h, k_w], dense
+            [out, in] with the inputs in (height, width, channel) order.
+        bias: [out_c]; None where there is a batch norm.
+        norm: Batch norm over the output channels, or None.
+        mask: Like ``weight``, 1 where a weight may be non-zero; None if nothing is pruned.
+    """
+
+    mask: Tensor | None
+
+    def __init__(self, shape: tuple[int, ...], batch_norm: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(shape))
+        self.bias = None if batch_norm else nn.Parameter(torch.zeros(shape[0]))
+        self.norm = None
+        if batch_norm:
+            kind = nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d
+            self.norm = kind(shape[0], eps=_EPSILON, momentum=_MOMENTUM)
+        self.register_buffer("mask", None)
+
+    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """What the batch norm does in evaluation: y = scale * conv + shift, each [out_c]."""
+        if self.norm is None:
+            return torch.ones(self.weight.shape[0]), cast(Tensor, self.bias).detach()
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        assert mean is not None
+        assert variance is not None
+        scale = self.norm.weight.detach() / torch.sqrt(variance + self.norm.eps)
+        return scale, self.norm.bias.detach() - mean * scale
+
+    def apply_mask(self) -> None:
+        """Sets the pruned weights to zero."""
+        if self.mask is not None:
+            with torch.no_grad():
+                self.weight.mul_(self.mask)
+
+
+def _torch_shape(graph: Graph, operator: WeightedOperator) -> tuple[int, ...]:
+    shape = graph.weight_shape(operator)
+    if isinstance(operator, Conv2d):
+        return (shape[0], shape[3], shape[1], shape[2])
+    if isinstance(operator, DepthwiseConv2d):
+        return (shape[3], 1, shape[1], shape[2])
+    return shape
+
+
+class Network(nn.Module):
+    """A graph with weights.
+
+    Feature maps are NCHW inside, as torch computes fastest; everything that leaves the class is
+    in the graph's NHWC order.
+    """
+
+    def __init__(self, graph: Graph, generator: torch.Generator | None = None) -> None:
+        """Builds the modules; He-normal weights from ``generator``, or zeros without one."""
+        super().__init__()
+        self.graph = graph
+        self.units = nn.ModuleDict(
+            {op.name: Unit(_torch_shape(graph, op), op.batch_norm) for op in graph.weighted}
+        )
+        for operator in graph.operators:
+            if isinstance(operator, MaxPool2d | AvgPool2d) and any(operator.padding):
+                raise GraphError(f"{operator.name}: padded pooling cannot be trained")
+        if generator is not None:
+            self._initialise(generator)
+
+    def _initialise(self, generator: torch.Generator) -> None:
+        for operator in self.graph.weighted:
+            unit = self.unit(operator.name)
+            if operator.name == GREY:
+                luma = torch.tensor(_LUMA).reshape(1, 3, 1, 1)
+                unit.weight = nn.Parameter(luma, requires_grad=False)
+                unit.bias = nn.Parameter(torch.zeros(1), requires_grad=False)
+                continue
+            if operator.activation == "relu":
+                nn.init.kaiming_normal_(unit.weight, nonlinearity="relu", generator=generator)
+            else:
+                nn.init.kaiming_normal_(unit.weight, nonlinearity="linear", generator=generator)
+
+    def unit(self, name: str) -> Unit:
+        """The weights of the operator called ``name``."""
+        return cast(Unit, self.units[name])
+
+    def __iter__(self) -> Iterator[tuple[WeightedOperator, Unit]]:
+        """Weighted operators with their weights, in execution order."""
+        return ((op, self.unit(op.name)) for op in self.graph.weighted)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [n, classes] of float images [n, c, h, w] in [0, 1]."""
+        tensors = {self.graph.input.name: images}
+        for operator in self.graph.operators:
+            tensors[operator.output] = self._run(operator, tensors)
+        return tensors[self.graph.output.name].flatten(1)
+
+    def _run(self, operator: Operator, tensors: dict[str, Tensor]) -> Tensor:
+        x = tensors[operator.inputs[0]]
+        if isinstance(operator, MaxPool2d):
+            return functional.max_pool2d(x, operator.kernel, operator.stride)
+        if isinstance(operator, AvgPool2d):
+            return functional.avg_pool2d(x, operator.kernel, operator.stride)
+        if isinstance(operator, Add):
+            y = x + tensors[operator.inputs[1]]
+            return functional.relu(y) if operator.activation == "relu" else y
+        unit = self.unit(operator.name)
+        if isinstance(operator, Dense):
+            if x.dim() == 4:
+                x = x.permute(0, 2, 3, 1).flatten(1)
+            y = functional.linear(x, unit.weight, unit.bias)
+        else:
+            top, bottom, left, right = operator.padding
+            if (top, left) != (bottom, right):
+                x = functional.pad(x, (left, right, top, bottom))
+                top = left = 0
+            groups = x.shape[1] if isinstance(operator, DepthwiseConv2d) else 1
+            y = functional.conv2d(
+                x, unit.weight, unit.bias, operator.stride, (top, left), groups=groups
+            )
+        if unit.norm is not None:
+            y = unit.norm(y)
+        return functional.relu(y) if operator.activation == "relu" else y
+
+    def apply_masks(self) -> None:
+        """Sets every pruned weight to zero."""
+        for _, unit in self:
+            unit.apply_mask()
+
+    def folded(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weights in CMSIS-NN's layout and biases [out_c] with the batch norm folded in."""
+        operator = next(op for op in self.graph.weighted if op.name == name)
+        unit = self.unit(name)
+        scale, shift = unit.scale_and_shift()
+        weight = unit.weight.detach()
+        weight = weight * scale.reshape(-1, *[1] * (weight.dim() - 1))
+        if isinstance(operator, Conv2d):
+            weight = weight.permute(0, 2, 3, 1)
+        elif isinstance(operator, DepthwiseConv2d):
+            weight = weight.permute(1, 2, 3, 0)
+        return weight.contiguous().numpy(), shift.numpy()
+
+    @torch.no_grad()
+    def activations(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Every tensor [n, h, w, c] in evaluation for images [n, h, w, c] of bytes."""
+        self.eval()
+        x = to_input(images)
+        tensors = {self.graph.input.name: x}
+        for operator in self.graph.operators:
+            tensors[operator.output] = self._run(operator, tensors)
+        return {
+            name: (t if t.dim() == 4 else t[:, :, None, None]).permute(0, 2, 3, 1).numpy()
+            for name, t in tensors.items()
+        }
+
+    def copy(self) -> "Network":
+        """An independent network of equal graph, weights and masks."""
+        twin = Network(self.graph)
+        twin.load_weights(self.state_dict())
+        return twin
+
+    def load_weights(self, state: dict[str, Tensor]) -> None:
+        """Takes over a state dict, masks included."""
+        for name, unit in self.units.items():
+            mask = state.get(f"units.{name}.mask")
+            cast(Unit, unit).mask = None if mask is None else mask.clone()
+        self.load_state_dict(state)
+        if GREY in self.units:
+            self.unit(GREY).requires_grad_(False)
+
+    def save(self, path: str) -> None:
+        """Writes graph and weights as one safetensors file."""
+        state = {name: t.contiguous() for name, t in self.state_dict().items()}
+        save_file(state, path, metadata={"graph": self.graph.to_json()})
+
+    @staticmethod
+    def load(path: str) -> "Network":
+        """Reads ``save``'s file."""
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        if "graph" not in metadata:
+            raise GraphError(f"{path}: expected a network with its graph, found none; train again")
+        network = Network(Graph.from_json(metadata["graph"]))
+        network.load_weights(load_file(path))
+        return network
+
+
+def planes(images: NDArray[np.uint8]) -> Tensor:
+    """A copy of images [n, h, w, c] as a tensor [n, c, h, w] of bytes, with plain strides.
+
+    Strides that are equivalent for c = 1 would do by the book, but torch 2.13 reads outside the
+    image for some of them.
+    """
+    return torch.from_numpy(images.transpose(0, 3, 1, 2).copy(order="C"))
+
+
+def to_input(images: NDArray[np.uint8]) -> Tensor:
+    """Images [n, h, w, c] of bytes as a network takes them: [n, c, h, w] in [0, 1]."""
+    return to_float(planes(images))
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Bytes to the numbers that a network sees, in [0, 1]."""
+    return images.float().mul_(1.0 / 255.0)

@@ -1,0 +1,103 @@
+"""What a person sees while a study runs: one line per candidate and a bar that moves."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from .candidate import Candidate, Evaluation, Outcome
+from .study import Event, Finished, PhaseStarted, Started
+
+_PHASES = {"search": "searching", "final": "training the front"}
+
+
+class StudyProgress:
+    """An observer of a study; a context manager that shows a bar while it is open."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = bar(console)
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Shows one event."""
+        if isinstance(event, PhaseStarted):
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(
+                _PHASES[event.phase], total=event.total, completed=event.done
+            )
+        elif isinstance(event, Finished):
+            self._console.print(describe(event.outcome), highlight=False)
+            if self._task is not None:
+                self._bar.advance(self._task)
+        elif isinstance(event, Started) and self._task is not None:
+            self._bar.refresh()
+
+    def step(self, description: str, done: int, total: int) -> None:
+        """Shows how far a later step is."""
+        if self._task is not None and self._bar.tasks:
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(description, total=total, completed=done)
+
+
+def bar(console: Console) -> Progress:
+    """A progress bar with the elapsed and the remaining time; gone when it is finished."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def describe(outcome: Outcome) -> str:
+    """One line on what became of a candidate."""
+    candidate = outcome.candidate
+    if isinstance(outcome, Evaluation):
+        figures = {**outcome.metrics, **outcome.objectives}
+        found = (
+            f"{figures['val_error']:7.2%} error  {figures['flash_bytes']:>8,.0f} B flash  "
+            f"{figures['arena_bytes']:>8,.0f} B arena  {outcome.seconds:5.0f} s"
+        )
+    else:
+        found = f"{outcome.kind}: {outcome.reason}"
+    return f"{candidate.id:>7}  {found}  {_origin(candidate)}"
+
+
+def _origin(candidate: Candidate) -> str:
+    """Where a candidate came from."""
+    pruning = " ".join(f"{step.method} {step.sparsity:.0%}" for step in candidate.pruning)
+    if candidate.effort == "final":
+        start = f"final of {candidate.parent}"
+    elif candidate.parent is None:
+        start = "random"
+    else:
+        start = f"{candidate.parent} + {', '.join(candidate.morphisms) or 'other pruning'}"
+    return f"[dim]{start}{'; ' + pruning if pruning else ''}[/dim]"

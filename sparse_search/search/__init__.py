@@ -1,0 +1,1 @@
+"""The search: what is evaluated next, from what was evaluated so far."""

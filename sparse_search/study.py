@@ -1,0 +1,303 @@
+"""Study: the loop. Asks a strategy for candidates, has them evaluated, records what comes back.
+
+A study lives in a folder and may be stopped at any moment: a candidate is recorded before it is
+evaluated, its outcome right after. ``run`` continues where the record ends. What candidate i is
+proposed with, and what its evaluation draws, depends on the study's seed and on i alone, so with
+one worker a study that was killed and continued has the history of one that was not.
+
+First comes the search, then the final phase (``finals``), whose candidates no strategy sees.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from .candidate import Candidate, Evaluation, History, Outcome, Rejection
+from .errors import InfeasibleError, StudyError
+from .finals import FIRST_FINAL_ID, plan_finals, search_history
+from .forecast import Forecaster
+from .interfaces import Morphism, Objective, Pruner, Strategy
+from .journal import Journal, lock_study
+from .pareto import ParetoFront
+from .record import DATABASE, StudyRecord
+from .space import SearchSpace
+from .study_settings import check_settings, study_settings
+from .target import Limits
+from .workers import Evaluate, Workers, open_workers
+
+if TYPE_CHECKING:
+    from .dataset import Dataset
+    from .evaluation import EvaluationConfig
+    from .quantized import QuantizedModel
+
+_LOG = logging.getLogger(__name__)
+_MAX_FAILURES_IN_A_ROW = 10
+
+
+@dataclass(frozen=True)
+class PhaseStarted:
+    """``done`` of ``total`` candidates of the phase have outcomes already."""
+
+    phase: Literal["search", "final"]
+    total: int
+    done: int
+
+
+@dataclass(frozen=True)
+class Started:
+    """The candidate is recorded and its evaluation begins."""
+
+    candidate: Candidate
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The outcome is recorded."""
+
+    outcome: Outcome
+
+
+Event: TypeAlias = PhaseStarted | Started | Finished
+Observer: TypeAlias = Callable[[Event], None]
+
+
+class Study:
+    """A search over one data set, with its folder.
+
+    Args:
+        dataset: What networks learn; the search never opens its test split.
+        space: What may be proposed.
+        objectives: What is minimised.
+        out: The run's folder; created, or continued if it holds a study with equal settings.
+        morphisms: How candidates are derived from earlier ones.
+        pruners: Pruning methods that the space names.
+        limits: What a model must keep; a candidate that is predicted not to is never trained.
+        config: How candidates are trained; None for the defaults.
+        strategy: "sparse", "random", or an object of the ``Strategy`` protocol.
+        evaluate: Evaluates one candidate; None trains, prunes, quantizes and measures it.
+        seed: Of everything random in the study.
+        workers: Processes that evaluate; 0 evaluates in this one. More than 0 needs a script with
+            an ``if __name__ == "__main__":`` guard.
+        final_models: How many models of the search's front get the longer final training.
+
+    Raises:
+        StudyError: The folder holds a study with other settings, or a damaged one.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: "Dataset",
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        out: str | Path,
+        morphisms: Sequence[Morphism] = (),
+        pruners: Sequence[Pruner] = (),
+        limits: Limits | None = None,
+        config: "EvaluationConfig | None" = None,
+        strategy: str | Strategy = "sparse",
+        evaluate: Evaluate | None = None,
+        seed: int = 0,
+        workers: int = 0,
+        final_models: int = 6,
+    ) -> None:
+        if seed < 0:
+            raise StudyError(f"expected a seed of 0 or more, got {seed}")
+        self._dataset = dataset
+        self._space = space
+        self._objectives = tuple(objectives)
+        self._limits = limits or Limits()
+        self._seed = seed
+        self._workers = workers
+        self._final_models = final_models
+        self._forecaster = Forecaster(space, pruners)
+        self._strategy = self._named_strategy(strategy, morphisms)
+        if evaluate is None:
+            config = config or _default_config(dataset)
+            evaluate = self._evaluator(pruners, config, Path(out))
+        self._evaluate = evaluate
+        values = {
+            "space": space,
+            "limits": self._limits,
+            "config": config,
+            "strategy": self._strategy.name,
+            "seed": seed,
+            "final_models": final_models,
+        }
+        settings = study_settings(
+            dataset=dataset,
+            values=values,
+            parts={"objectives": objectives, "pruners": pruners, "morphisms": morphisms},
+        )
+        self._journal = Journal.create(Path(out) / DATABASE, settings)
+        check_settings(Path(out), self._journal.settings(), settings)
+        self._record = StudyRecord(Path(out), self._journal)
+
+    def _evaluator(
+        self, pruners: Sequence[Pruner], config: "EvaluationConfig", folder: Path
+    ) -> Evaluate:
+        from .evaluation import Evaluator  # imports torch
+
+        data = self._dataset.without_test()
+        return Evaluator(
+            data, self._space, tuple(pruners), self._objectives, config, folder, self._seed
+        )
+
+    def _named_strategy(self, strategy: str | Strategy, morphisms: Sequence[Morphism]) -> Strategy:
+        if not isinstance(strategy, str):
+            return strategy
+        from .search.strategies import STRATEGIES
+
+        if strategy not in STRATEGIES:
+            raise StudyError(f"expected a strategy among {', '.join(STRATEGIES)}, got {strategy!r}")
+        return STRATEGIES[strategy](
+            space=self._space,
+            morphisms=morphisms,
+            forecaster=self._forecaster,
+            objectives=self._objectives,
+            limits=self._limits,
+        )
+
+    @property
+    def record(self) -> StudyRecord:
+        """What the folder holds, for reports and exports."""
+        return self._record
+
+    def run(self, candidates: int, observer: Observer = lambda event: None) -> int:
+        """Searches until the study has ``candidates`` candidates, then trains the final models.
+
+        May be interrupted and called again; the number is the total, whatever exists already.
+
+        Args:
+            candidates: Search candidates in all, rejected ones included.
+            observer: Called with each ``Event``.
+
+        Returns:
+            How many outcomes were recorded by this call; 0 if the study was complete.
+
+        Raises:
+            StudyLockedError: Another process is running the study.
+            StudyError: Evaluations fail one after another, or workers cannot start.
+            InfeasibleError: Nothing in the space fits the limits.
+            KeyboardInterrupt: Passed on; the study can be continued.
+        """
+        if not 1 <= candidates < FIRST_FINAL_ID:
+            raise StudyError(f"expected 1 to {FIRST_FINAL_ID - 1} candidates, got {candidates}")
+        with (
+            open_workers(self._workers, self._evaluate) as workers,
+            lock_study(self._record.folder),
+        ):
+            return self._search(candidates, workers, observer) + self._finish(workers, observer)
+
+    def front(self) -> ParetoFront:
+        """Pareto-optimal models that keep the limits: final ones; of the search until there are."""
+        return self._record.front()
+
+    def load_model(self, candidate_id: int) -> "QuantizedModel":
+        """The pruned int8 model of an evaluated candidate."""
+        return self._record.load_model(candidate_id)
+
+    def measure_test(self) -> dict[int, float]:
+        """Test error (fraction) of the front's integer models by candidate id; measured once."""
+        return self._record.measure_test(self._dataset)
+
+    def _search(self, total: int, workers: Workers, observer: Observer) -> int:
+        history = search_history(self._journal.history())
+        done = len(history.outcomes)
+        observer(PhaseStarted("search", max(total, len(history.candidates)), done))
+        return self._evaluate_all(self._search_candidates(total), workers, observer)
+
+    def _finish(self, workers: Workers, observer: Observer) -> int:
+        history = self._journal.history()
+        pending = [c for c in history.pending if c.effort == "final"]
+        done = sum(outcome.candidate.effort == "final" for outcome in history.outcomes)
+        planned = plan_finals(
+            history,
+            self._front_by_error(),
+            self._space,
+            lambda candidate: not self._forecaster.violations(candidate, self._limits),
+            self._final_models,
+        )
+        observer(PhaseStarted("final", done + len(pending) + len(planned), done))
+        candidates = chain(pending, map(self._recorded, planned))
+        return self._evaluate_all(candidates, workers, observer)
+
+    def _front_by_error(self) -> list[Evaluation]:
+        """The search's front by ascending error: by what no memory plan tells beforehand."""
+        front = self._record.search_front().evaluations
+        if not front:
+            return []
+        plan = self._forecaster.plan(front[0].candidate)
+        errors = [o.name for o in self._objectives if o.predict(plan) is None]
+        return sorted(front, key=lambda e: (*map(e.objectives.__getitem__, errors), e.candidate.id))
+
+    def _search_candidates(self, total: int) -> Iterator[Candidate]:
+        """Candidates without an outcome, then new ones, each proposed when it is asked for."""
+        yield from search_history(self._journal.history()).pending
+        while True:
+            history = search_history(self._journal.history())
+            if len(history.candidates) >= total:
+                return
+            try:
+                candidate = self._propose(history)
+            except InfeasibleError as error:
+                if not history.evaluations and not history.pending:
+                    raise
+                _LOG.warning("the search ends early: %s", error)
+                return
+            yield self._recorded(candidate)
+
+    def _propose(self, history: History) -> Candidate:
+        candidate_id = len(history.candidates)
+        generator = np.random.default_rng(np.random.SeedSequence([self._seed, candidate_id, 0]))
+        candidate = self._strategy.propose(history, candidate_id, generator)
+        if candidate.id != candidate_id or candidate.effort != "search":
+            raise StudyError(
+                f"expected strategy {self._strategy.name!r} to propose search candidate "
+                f"{candidate_id}, got {candidate}; keep the id that it is given"
+            )
+        return candidate
+
+    def _recorded(self, candidate: Candidate) -> Candidate:
+        self._journal.propose(candidate)
+        return candidate
+
+    def _evaluate_all(
+        self, candidates: Iterator[Candidate], workers: Workers, observer: Observer
+    ) -> int:
+        """Evaluates as many at a time as workers are free; returns how many were recorded."""
+        recorded = failures = 0
+        while True:
+            outcomes: list[Outcome] = []
+            while workers.free and (candidate := next(candidates, None)) is not None:
+                observer(Started(candidate))
+                # A strategy should not propose these; training them would be wasted.
+                if violations := self._forecaster.violations(candidate, self._limits):
+                    outcomes = [Rejection(candidate, "infeasible", "; ".join(violations))]
+                    break
+                workers.submit(candidate)
+            outcomes = outcomes or workers.wait()
+            if not outcomes:
+                return recorded
+            for outcome in outcomes:
+                self._journal.record(outcome)
+                observer(Finished(outcome))
+                recorded += 1
+                failed = isinstance(outcome, Rejection) and outcome.kind in ("failed", "crashed")
+                failures = failures + 1 if failed else 0
+                if isinstance(outcome, Rejection) and failures == _MAX_FAILURES_IN_A_ROW:
+                    raise StudyError(
+                        f"{failures} evaluations failed one after another, the last one because "
+                        f"{outcome.reason}; remove the cause and run the study again"
+                    )
+
+
+def _default_config(dataset: "Dataset") -> "EvaluationConfig":
+    from .evaluation import EvaluationConfig
+
+    return EvaluationConfig.for_dataset(dataset)

@@ -1,0 +1,89 @@
+"""What a study was created with, as JSON, and how that differs from what is asked for now."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import TypeAdapter
+
+from . import __version__
+from .errors import StudyError
+
+if TYPE_CHECKING:
+    from .dataset import Dataset
+
+# Recorded for a reader; a study may continue where they differ. The fingerprint says whether data
+# is the same, wherever it comes from.
+_INFORMATION = {"version", "dataset.source"}
+
+
+class Named(Protocol):
+    """A morphism, pruner, objective or strategy: its name is what a study records."""
+
+    @property
+    def name(self) -> str:
+        """Unique name."""
+        ...
+
+
+def study_settings(
+    *,
+    dataset: "Dataset",
+    values: Mapping[str, Any],
+    parts: Mapping[str, Sequence[Named]],
+) -> dict[str, Any]:
+    """Settings by name, as a journal stores them.
+
+    Args:
+        dataset: Recorded by name, source and fingerprint.
+        values: Numbers, texts and frozen dataclasses.
+        parts: Families of plug-ins, recorded by their names.
+    """
+    return {
+        "version": __version__,
+        "dataset": {
+            "name": dataset.name,
+            "source": dataset.source,
+            "fingerprint": dataset.fingerprint(),
+        },
+        **{name: to_json_value(value) for name, value in values.items()},
+        **{family: [part.name for part in members] for family, members in parts.items()},
+    }
+
+
+def to_json_value(value: Any) -> Any:
+    """A value or dataclass as dicts, lists, numbers, texts and None.
+
+    >>> from sparse_search.candidate import PruningStep
+    >>> to_json_value(PruningStep("magnitude", 0.5))
+    {'method': 'magnitude', 'sparsity': 0.5}
+    """
+    return TypeAdapter(type(value)).dump_python(value, mode="json")
+
+
+def check_settings(folder: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Compares a study's settings with those it shall continue with.
+
+    Raises:
+        StudyError: They differ; names each setting, both values and the remedy.
+    """
+    found = [
+        f"{name}: the study has {ours}, this call has {theirs}"
+        for name, ours, theirs in _differences("", stored, wanted)
+        if name not in _INFORMATION
+    ]
+    if found:
+        raise StudyError(
+            f"{folder} was created with other settings:\n  "
+            + "\n  ".join(found)
+            + "\nuse the same settings to continue it, or another folder for a new study"
+        )
+
+
+def _differences(name: str, stored: Any, wanted: Any) -> Iterator[tuple[str, str, str]]:
+    if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
+        for key in sorted({*stored, *wanted}):
+            inner = f"{name}.{key}" if name else key
+            yield from _differences(inner, stored.get(key), wanted.get(key))
+    elif stored != wanted:
+        yield name, repr(stored), repr(wanted)

@@ -1,0 +1,209 @@
+"""Random graphs of every operator, and quantized models on them; what deployment is fuzzed with."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_search.graph import (
+    Activation,
+    Add,
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Graph,
+    MaxPool2d,
+    Operator,
+    Padding,
+    Shape,
+    Tensor,
+    WeightedOperator,
+    same_padding,
+    window_count,
+)
+from sparse_search.integer import channel_rows
+from sparse_search.quantized import (
+    INPUT_QUANTIZATION,
+    QuantizedModel,
+    QuantizedWeights,
+    TensorQuantization,
+)
+
+_Random = np.random.Generator
+
+_CALIBRATION_IMAGES = 4
+
+
+class _Builder:
+    """A graph that grows by one operator at a time."""
+
+    def __init__(self, input_shape: Shape) -> None:
+        self.tensors = [Tensor("input", input_shape)]
+        self.operators: list[Operator] = []
+
+    def append(self, operator: Operator, shape: Shape) -> str:
+        """Adds an operator that writes a tensor of ``shape``; returns the tensor's name."""
+        self.operators.append(operator)
+        self.tensors.append(Tensor(operator.output, shape))
+        return operator.output
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Names for the next operator and its output."""
+        return f"op{len(self.operators)}", f"t{len(self.operators)}"
+
+
+def _integer(generator: _Random, low: int, high: int) -> int:
+    return int(generator.integers(low, high + 1))
+
+
+def _padding(
+    generator: _Random, size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]
+) -> Padding:
+    """SAME, none, or anything less than the kernel on each side."""
+    mode = _integer(generator, 0, 2)
+    if mode == 0:
+        vertical, horizontal = (
+            same_padding(s, k, t) for s, k, t in zip(size, kernel, stride, strict=True)
+        )
+        return (*vertical, *horizontal)
+    if mode == 1:
+        return (0, 0, 0, 0)
+    top, bottom = (_integer(generator, 0, kernel[0] - 1) for _ in range(2))
+    left, right = (_integer(generator, 0, kernel[1] - 1) for _ in range(2))
+    return (top, bottom, left, right)
+
+
+def _windowed(generator: _Random, builder: _Builder, source: str) -> str:
+    """A convolution, depthwise convolution or pooling with random geometry."""
+    height, width, channels = next(t.shape for t in builder.tensors if t.name == source)
+    kernel = (_integer(generator, 1, min(height, 5)), _integer(generator, 1, min(width, 5)))
+    stride = (_integer(generator, 1, 3), _integer(generator, 1, 3))
+    padding = _padding(generator, (height, width), kernel, stride)
+    name, output = builder.names
+    kind = generator.choice(["conv", "conv", "depthwise", "max", "avg"])
+    relu: Activation = "relu" if generator.random() < 0.5 else "none"
+    operator: Operator
+    if kind == "conv":
+        operator = Conv2d(name, (source,), output, kernel, stride, padding, relu)
+    elif kind == "depthwise":
+        operator = DepthwiseConv2d(name, (source,), output, kernel, stride, padding, relu)
+    else:
+        make = MaxPool2d if kind == "max" else AvgPool2d
+        operator = make(name, (source,), output, kernel, stride, padding)
+    size = (
+        window_count(height, kernel[0], stride[0], padding[:2]),
+        window_count(width, kernel[1], stride[1], padding[2:]),
+    )
+    return builder.append(
+        operator, (*size, _integer(generator, 2, 9) if kind == "conv" else channels)
+    )
+
+
+def _residual(generator: _Random, builder: _Builder, source: str) -> str:
+    """A convolution that keeps the shape, added to its own input."""
+    shape = next(t.shape for t in builder.tensors if t.name == source)
+    padding = (*same_padding(shape[0], 3, 1), *same_padding(shape[1], 3, 1))
+    name, output = builder.names
+    branch = builder.append(Conv2d(name, (source,), output, (3, 3), (1, 1), padding), shape)
+    name, output = builder.names
+    inputs = (source, branch) if generator.random() < 0.5 else (branch, source)
+    relu: Activation = "relu" if generator.random() < 0.5 else "none"
+    return builder.append(Add(name, inputs, output, relu), shape)
+
+
+def random_graph(generator: _Random) -> Graph:
+    """Up to five operators on feature maps, then one or two fully connected ones."""
+    shape = (_integer(generator, 3, 14), _integer(generator, 3, 14), _integer(generator, 1, 4))
+    builder = _Builder(shape)
+    tensor = "input"
+    for _ in range(_integer(generator, 0, 5)):
+        step = _residual if generator.random() < 0.25 else _windowed
+        tensor = step(generator, builder, tensor)
+    if generator.random() < 0.5:
+        name, output = builder.names
+        units = _integer(generator, 4, 20)
+        tensor = builder.append(Dense(name, (tensor,), output, "relu"), (1, 1, units))
+    name, output = builder.names
+    builder.append(Dense(name, (tensor,), output), (1, 1, _integer(generator, 2, 12)))
+    return Graph(tuple(builder.tensors), tuple(builder.operators))
+
+
+def random_model(generator: _Random, graph: Graph, sparsity: float | None = None) -> QuantizedModel:
+    """Random int8 weights and scales on ``graph``.
+
+    Args:
+        generator: Source of randomness.
+        graph: What is computed.
+        sparsity: Fraction of zero weights, in [0, 1]; None for a random one in each operator.
+    """
+    tensors = {graph.input.name: INPUT_QUANTIZATION}
+    weights: dict[str, QuantizedWeights] = {}
+    images = random_images(generator, graph, _CALIBRATION_IMAGES)
+    for index, op in enumerate(graph.operators):
+        source = tensors[op.inputs[0]]
+        if isinstance(op, MaxPool2d | AvgPool2d):
+            tensors[op.output] = source
+            continue
+        relu = op.activation == "relu"
+        zero_point = -128 if relu else _integer(generator, -128, 127)
+        if isinstance(op, Add):
+            widest = max(tensors[name].scale for name in op.inputs)
+            scale = widest * float(generator.uniform(0.3, 3))
+        else:
+            scale = float(generator.uniform(0.01, 0.1))
+        tensors[op.output] = TensorQuantization(scale, zero_point)
+        if not isinstance(op, Add):
+            seen = _values(graph, index, tensors, weights, images)[op.inputs[0]]
+            zeros = float(generator.uniform(0, 0.9)) if sparsity is None else sparsity
+            factor, held = _random_weights(generator, graph, op, zeros, seen - source.zero_point)
+            weights[op.name] = QuantizedWeights.from_scales(
+                *held, factor * scale / source.scale, source.scale, scale
+            )
+    return QuantizedModel(graph, tensors, weights)
+
+
+def _values(
+    graph: Graph,
+    count: int,
+    tensors: Mapping[str, TensorQuantization],
+    weights: Mapping[str, QuantizedWeights],
+    images: NDArray[np.uint8],
+) -> dict[str, NDArray[np.int64]]:
+    """Every tensor that the first ``count`` operators of ``graph`` read or write."""
+    part = Graph(graph.tensors[: count + 1], graph.operators[:count])
+    named = {t.name: tensors[t.name] for t in part.tensors}
+    traced = QuantizedModel(part, named, weights).trace(images)
+    return {name: values.astype(np.int64) for name, values in traced.items()}
+
+
+def _random_weights(
+    generator: _Random,
+    graph: Graph,
+    operator: WeightedOperator,
+    sparsity: float,
+    seen: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], tuple[NDArray[np.int8], NDArray[np.int32]]]:
+    """Factors M [OC], weights and biases for which the outputs spread over the int8 range.
+
+    Args:
+        generator: Source of randomness.
+        graph: What the operator belongs to.
+        operator: Whose weights are made.
+        sparsity: Fraction of zeros.
+        seen: Inputs of the operator minus their zero point.
+    """
+    shape = graph.weight_shape(operator)
+    values = generator.integers(-127, 128, shape)
+    weights = (values * (generator.random(shape) >= sparsity)).astype(np.int8)
+    rows = channel_rows(weights.astype(np.int64), isinstance(operator, DepthwiseConv2d))
+    spread = np.maximum(1000.0, np.sqrt((rows**2).sum(axis=1)) * float(seen.std()))
+    centre = rows.sum(axis=1) * float(seen.mean())
+    bias = np.rint(spread * generator.uniform(-1, 1, len(rows)) - centre).astype(np.int32)
+    return 60 / spread * generator.uniform(0.3, 3, len(rows)), (weights, bias)
+
+
+def random_images(generator: _Random, graph: Graph, count: int) -> NDArray[np.uint8]:
+    """Images [count, H, W, C] for the input of ``graph``."""
+    return generator.integers(0, 256, (count, *graph.input.shape), dtype=np.uint8)

@@ -1,0 +1,191 @@
+"""Fast stand-ins for evaluation, strategy and objectives, importable by worker processes."""
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparse_search.architecture import Architecture, Conv2D, ConvBlock
+from sparse_search.candidate import Candidate, Evaluation, History, Outcome, PruningStep
+from sparse_search.dataset import Dataset
+from sparse_search.graph import Graph
+from sparse_search.memory import MemoryPlan
+from sparse_search.space import SearchSpace
+from sparse_search.study import Study
+from sparse_search.target import Limits
+
+SPACE = SearchSpace((8, 8, 1), 2)
+
+
+def tiny_dataset(seed: int = 0) -> Dataset:
+    """Sixteen 8 x 8 images of two classes, with a test split."""
+    images = np.random.default_rng(seed).integers(0, 256, (16, 8, 8), dtype=np.uint8)
+    labels = [0, 1] * 8
+    held_out = (images[:4], labels[:4])
+    # Splits that are given need no scikit-learn, whose import takes longer than a whole study.
+    return Dataset.from_arrays(images, labels, validation=held_out, test=held_out, name="tiny")
+
+
+def architecture(filters: int, kernel: int = 3) -> Architecture:
+    """One convolution."""
+    return SPACE.canonical(Architecture((ConvBlock((Conv2D(filters, kernel),)),)))
+
+
+def candidate(candidate_id: int, sparsity: float = 0.0) -> Candidate:
+    """A candidate whose architecture follows from its id."""
+    pruning = (PruningStep("magnitude", sparsity),) if sparsity else ()
+    return Candidate(candidate_id, architecture(candidate_id % 90 + 1), pruning)
+
+
+@dataclass(frozen=True)
+class NamedObjective:
+    """An objective as far as a study looks at it."""
+
+    name: str
+    unit: str = ""
+
+    def predict(self, plan: MemoryPlan) -> float | None:
+        """Everything but the error is known beforehand."""
+        return None if self.name == "val_error" else 1.0
+
+
+@dataclass(frozen=True)
+class NamedPruner:
+    """A pruner as far as a study looks at it."""
+
+    name: str
+
+    def predict(self, graph: Graph, sparsity: float) -> tuple[Graph, float]:
+        """Every method sets weights to zero."""
+        return graph, sparsity
+
+
+PRUNERS = (NamedPruner("channels"), NamedPruner("magnitude"))
+OBJECTIVES = (NamedObjective("val_error"), NamedObjective("flash_bytes"))
+
+
+@dataclass(frozen=True)
+class FakeEvaluator:
+    """Figures that follow from the candidate and its parent's file; writes a file of its own."""
+
+    folder: Path
+    seconds: float = 0.0
+
+    def __call__(self, candidate: Candidate) -> Outcome:
+        """Waits, then writes and returns what it made up; leaves a trace of being called."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "calls.txt").open("a") as calls:
+            calls.write(f"{candidate.id}\n")
+        text = candidate.to_json()
+        if candidate.parent is not None:
+            text += self._file(candidate.parent).read_text()
+        time.sleep(self.seconds)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        self._file(candidate.id).write_text(digest)
+        size = float(sum(b.layers[0].filters for b in candidate.architecture.blocks))
+        error = int(digest[:6], 16) / 16**6
+        objectives = {"val_error": error, "flash_bytes": size, "arena_bytes": 100.0}
+        metrics = {"nonzeros": size, "flash_bytes": size, "int8_dense_bytes": size}
+        return Evaluation(
+            candidate, objectives, metrics | {"arena_bytes": 100.0}, (error,), time.perf_counter()
+        )
+
+    def _file(self, candidate_id: int) -> Path:
+        return self.folder / f"{candidate_id}.txt"
+
+
+@dataclass(frozen=True)
+class TroubledEvaluator:
+    """Does to a candidate what its id stands for; 9 and above are evaluated at once."""
+
+    def __call__(self, candidate: Candidate) -> Outcome:
+        """0 raises, 1 exits, 2 is killed, 3 has no memory, 4 is NaN, 5 hangs, 6 is another's."""
+        actions = {
+            0: self._raise,
+            1: lambda: os._exit(3),
+            2: lambda: os.kill(os.getpid(), signal.SIGKILL),
+            3: self._run_out_of_memory,
+            5: lambda: time.sleep(600),
+        }
+        actions.get(candidate.id, lambda: None)()
+        error = float("nan") if candidate.id == 4 else 0.5
+        subject = Candidate(99, candidate.architecture) if candidate.id == 6 else candidate
+        return Evaluation(subject, {"val_error": error})
+
+    @staticmethod
+    def _raise() -> None:
+        raise ValueError("expected this\nand a second line")
+
+    @staticmethod
+    def _run_out_of_memory() -> None:
+        raise MemoryError
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Reports the conditions under which a worker evaluates."""
+
+    def __call__(self, candidate: Candidate) -> Outcome:
+        """Threads, disposition of SIGINT (0: ignored) and whether torch was imported."""
+        return Evaluation(
+            candidate,
+            {"val_error": 0.0},
+            {
+                "threads": float(os.environ["OMP_NUM_THREADS"]),
+                "interrupts": float(signal.getsignal(signal.SIGINT) != signal.SIG_IGN),
+                "torch": float("torch" in sys.modules),
+                "process": float(os.getpid()),
+            },
+        )
+
+
+@dataclass(frozen=True)
+class FakeStrategy:
+    """Random networks and children of earlier ones: proposals depend on the whole history."""
+
+    name: str = "fake"
+
+    def propose(
+        self, history: History, candidate_id: int, generator: np.random.Generator
+    ) -> Candidate:
+        """A child of a good evaluation half of the time."""
+        ranked = sorted(history.evaluations, key=lambda e: e.objectives["val_error"])
+        inherits = bool(ranked) and generator.random() < 0.5
+        parent = ranked[generator.integers(min(3, len(ranked)))].candidate.id if inherits else None
+        while True:
+            proposal = Candidate(
+                candidate_id,
+                architecture(int(generator.integers(1, 90))),
+                SPACE.sample_pruning(generator),
+                "morph" if inherits else "random",
+                parent,
+            )
+            if proposal.key not in {c.key for c in history.candidates}:
+                return proposal
+
+
+def study(folder: Path, *, seconds: float = 0.0, **changes: Any) -> Study:
+    """A study of fakes; ``changes`` replace its arguments."""
+    arguments: dict[str, Any] = {
+        "dataset": tiny_dataset(),
+        "space": SPACE,
+        "objectives": OBJECTIVES,
+        "pruners": PRUNERS,
+        "limits": Limits(),
+        "strategy": FakeStrategy(),
+        "evaluate": FakeEvaluator(folder / "fake", seconds),
+        "final_models": 3,
+        "out": folder,
+    }
+    return Study(**{**arguments, **changes})
+
+
+def calls(folder: Path) -> list[int]:
+    """Ids that the evaluator was called with, in order."""
+    return [int(line) for line in (folder / "fake" / "calls.txt").read_text().split()]

@@ -1,0 +1,16 @@
+"""Runs a study with fakes: FOLDER WORKERS CANDIDATES SECONDS. Killed and continued by tests."""
+
+import sys
+from pathlib import Path
+
+import study_fakes as fakes
+
+from sparse_search.study import Finished
+
+if __name__ == "__main__":
+    folder, workers, candidates, seconds = sys.argv[1:]
+    study = fakes.study(Path(folder), workers=int(workers), seconds=float(seconds))
+    study.run(
+        int(candidates),
+        lambda event: print("finished", flush=True) if isinstance(event, Finished) else None,
+    )

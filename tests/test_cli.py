@@ -1,0 +1,193 @@
+"""The command line, as a person uses it: run, resume, report, export, verify, plan, mistakes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import requires_tool
+from PIL import Image
+
+from sparse_search.architecture import Architecture, Conv2D, ConvBlock
+
+COLUMNS = [
+    "candidate",
+    "val_error",
+    "test_error",
+    "nonzeros",
+    "flash_bytes",
+    "arena_bytes",
+    "in_weights_bytes",
+    "in_out_bytes",
+    "macs",
+    "parameters",
+]
+
+
+def call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "sparse_search.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a data set of two easy classes and a finished run on it."""
+    requires_tool("gcc")
+    folder = tmp_path_factory.mktemp("cli")
+    rng = np.random.default_rng(0)
+    labels = np.arange(240) % 2
+    images = rng.integers(0, 120, (240, 8, 8), dtype=np.uint8)
+    images[labels == 1, 2:6, 2:6] += 100
+    np.savez(folder / "squares.npz", images=images, labels=labels)
+    done = call(*RUN, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "agree on all 48 test images" in done.stdout
+    return folder
+
+
+RUN = (
+    "run", "squares.npz", "--max-ram", "1KB", "--max-model-size", "1KB", "--candidates", "2",
+    "--final-models", "1", "--out", "out",
+)  # fmt: skip
+
+
+def test_a_run_leaves_front_picture_and_verified_c(workplace: Path) -> None:
+    """The run's folder holds what the README promises."""
+    front = pd.read_csv(workplace / "out" / "front.csv")
+    assert list(front.columns) == COLUMNS
+    assert len(front) >= 1
+    assert front.test_error.notna().all()
+    assert (front.flash_bytes <= 1024).all()
+    assert (front.arena_bytes <= 1024).all()
+    with Image.open(workplace / "out" / "front.png") as picture:
+        assert min(picture.size) > 400
+    for candidate in front.candidate:
+        export = workplace / "out" / "exports" / str(candidate)
+        certificate = json.loads((export / "certificate.json").read_text())
+        assert certificate["identical"] == certificate["images"] == 48
+        names = {path.name for path in export.iterdir()}
+        assert {"model.h", "model.c", "model_weights.h", "main.c", "Makefile"} <= names
+
+
+def test_the_exported_makefile_runs_the_golden_inputs(workplace: Path, tmp_path: Path) -> None:
+    """A person with a compiler and nothing else can run the export."""
+    requires_tool("make")
+    export = next((workplace / "out" / "exports").iterdir())
+    shutil.copytree(export, tmp_path / "c")
+    done = subprocess.run(
+        ["make", "run"], cwd=tmp_path / "c", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "PASS" in done.stdout
+
+
+def test_the_same_command_says_that_it_is_complete(workplace: Path) -> None:
+    """A second run evaluates nothing and changes no figure."""
+    before = (workplace / "out" / "front.csv").read_bytes()
+    done = call(*RUN, cwd=workplace)
+    assert done.returncode == 0
+    assert "complete" in done.stdout
+    assert (workplace / "out" / "front.csv").read_bytes() == before
+
+
+def test_other_settings_are_refused_by_name(workplace: Path) -> None:
+    """A run cannot be continued with another limit."""
+    done = call(*(a if a != "1KB" else "3KB" for a in RUN), cwd=workplace)
+    assert done.returncode == 1
+    assert "model_bytes" in done.stderr
+    assert "3072" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_report_export_verify_and_plan_work_on_the_run(workplace: Path) -> None:
+    """The other commands read what the run left."""
+    done = call("report", "out", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert "2 " in done.stdout
+    done = call("export", "out", "--out", "c", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    done = call("verify", "c", cwd=workplace)
+    assert done.returncode == 0, done.stdout
+    assert "48 of 48 images identical" in done.stdout
+    done = call("plan", "c", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert "in+weights" in done.stdout
+    assert (workplace / "c" / "plan.png").exists()
+
+
+def test_verify_finds_a_changed_weight(workplace: Path, tmp_path: Path) -> None:
+    """A tampered export fails with exit code 1 and the name of a layer or file."""
+    export = next((workplace / "out" / "exports").iterdir())
+    shutil.copytree(export, tmp_path / "c")
+    header = tmp_path / "c" / "model_weights.h"
+    text = header.read_text()
+    start = text.index("{", text.index("bias"))
+    header.write_text(text[:start] + "{ 12345, " + text[start + 1 :].partition(",")[2])
+    done = call("verify", "c", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "model_weights.h" in done.stdout
+
+
+def test_plan_reads_an_architecture(tmp_path: Path) -> None:
+    """Every definition is shown for an architecture that was never trained."""
+    architecture = Architecture((ConvBlock((Conv2D(4, 3, 2), Conv2D(8, 3, 2)), "max"),))
+    (tmp_path / "a.json").write_text(architecture.to_json())
+    done = call("plan", "a.json", "--input", "28x28x1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in ("arena", "in+weights", "in+out", "live-no-input", "nonzeros", "flash"):
+        assert name in done.stdout
+    assert (tmp_path / "plan.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "nothing.npz"), "nothing.npz"),
+        (("run", "digits", "--max-ram", "2 potatoes"), "2KB"),
+        (("run", "digits", "--target", "arduino"), "uno"),
+        (("report", "nowhere"), "nowhere"),
+        (("verify", "nowhere"), "nowhere"),
+        (("plan", "nowhere.json"), "nowhere.json"),
+        (("run", "digits", "--max-ram", "40", "--out", "o"), "smallest"),
+    ],
+    ids=["data", "size", "board", "report", "verify", "plan", "impossible"],
+)
+def test_mistakes_end_in_one_clear_line(
+    arguments: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    """Wrong input names itself and what to do; no traceback."""
+    done = call(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert words.lower() in done.stderr.lower()
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_folder_that_hides_a_part_is_named(tmp_path: Path) -> None:
+    """A folder of the user's called pruning gives a clear error, not a missing attribute."""
+    (tmp_path / "pruning").mkdir()
+    (tmp_path / "pruning" / "__init__.py").write_text("")
+    done = call("boards", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "pruning" in done.stderr
+    assert "rename" in done.stderr
+
+
+def test_boards_and_version_are_shown() -> None:
+    """Boards are listed with their memory."""
+    done = call("boards")
+    assert done.returncode == 0
+    assert "ATmega328P" in done.stdout
+    assert "sparse-search 0." in call("--version").stdout

@@ -1,0 +1,252 @@
+"""The C runtime against layers that CMSIS-NN computed, and sparse kernels against dense ones."""
+
+import ctypes
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import requires_tool
+from numpy.typing import NDArray
+
+from sparse_search.deploy.build import Compiler, compile_c, find_compiler
+from sparse_search.deploy.runtime_files import RUNTIME_DIR
+
+GOLDEN = dict(
+    np.load(Path(__file__).parent / "golden" / "cmsis_nn_golden.npz", allow_pickle=False).items()
+)
+# Left out because a Graph cannot express them: grouped convolution (conv_12), depthwise with a
+# channel multiplier of 2 (dw_05), softmax.
+INEXPRESSIBLE = {"conv_12_grouped", "dw_05_mult2", "softmax_01", "softmax_02"}
+CASES = sorted({str(case) for case in GOLDEN["case_ids"]} - INEXPRESSIBLE)
+
+Fields = Mapping[str, NDArray[np.generic]]
+
+
+class ConvGeometry(ctypes.Structure):
+    """ss_conv_geometry."""
+
+    _fields_ = [
+        *((n, ctypes.c_uint16) for n in ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c")),
+        *((n, ctypes.c_uint8) for n in ("k_h", "k_w", "s_h", "s_w", "pad_top", "pad_left")),
+        *((n, ctypes.c_int8) for n in ("zp_in", "zp_out", "act_min", "act_max")),
+    ]
+
+
+class FullyConnectedGeometry(ctypes.Structure):
+    """ss_fully_connected_geometry."""
+
+    _fields_ = [
+        ("in_count", ctypes.c_uint32),
+        ("out_count", ctypes.c_uint16),
+        *((n, ctypes.c_int8) for n in ("zp_in", "zp_out", "act_min", "act_max")),
+        ("reserved", ctypes.c_uint8 * 2),
+    ]
+
+
+class PoolGeometry(ctypes.Structure):
+    """ss_pool_geometry."""
+
+    _fields_ = [
+        *((n, ctypes.c_uint16) for n in ("in_h", "in_w", "channels", "out_h", "out_w")),
+        *((n, ctypes.c_uint8) for n in ("k_h", "k_w", "s_h", "s_w", "pad_top", "pad_left")),
+    ]
+
+
+class AddGeometry(ctypes.Structure):
+    """ss_add_geometry."""
+
+    _fields_ = [
+        ("count", ctypes.c_uint32),
+        *((n, ctypes.c_int32) for n in ("multiplier1", "multiplier2", "multiplier_out")),
+        *((n, ctypes.c_int8) for n in ("shift1", "shift2", "shift_out")),
+        *((n, ctypes.c_int8) for n in ("zp1", "zp2", "zp_out", "act_min", "act_max")),
+    ]
+
+
+@pytest.fixture(scope="module", params=["fast", "portable"])
+def runtime(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> ctypes.CDLL:
+    """Every kernel in one shared library, and the requantization as a function.
+
+    Once with what the compiler's machine is good at, once in plain C99.
+    """
+    requires_tool("gcc")
+    folder = tmp_path_factory.mktemp("runtime")
+    probe = folder / "probe.c"
+    probe.write_text(
+        '#include "ss_requantize.h"\n'
+        "int32_t probe_requantize(int32_t value, int32_t multiplier, int32_t shift);\n"
+        "int32_t probe_requantize(int32_t value, int32_t multiplier, int32_t shift)\n"
+        "{ return ss_requantize(value, multiplier, shift); }\n"
+    )
+    library = folder / "runtime.so"
+    sources = [*sorted(RUNTIME_DIR.glob("ss_*.c")), probe]
+    choices = ("-DSS_PORTABLE",) if request.param == "portable" else ()
+    flags = ("-O2", "-shared", "-fPIC", *choices)
+    compile_c(find_compiler(), sources, library, include=[RUNTIME_DIR], flags=flags)
+    return ctypes.CDLL(str(library))
+
+
+def fields_of(case: str) -> dict[str, NDArray[np.generic]]:
+    """The arrays of one golden case by field name."""
+    prefix = f"{case}__"
+    return {key.removeprefix(prefix): a for key, a in GOLDEN.items() if key.startswith(prefix)}
+
+
+def pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
+    """The address of a contiguous array."""
+    assert array.flags.c_contiguous
+    return array.ctypes.data_as(ctypes.c_void_p)
+
+
+def encode_bitmap(weights: NDArray[np.generic]) -> tuple[NDArray[np.uint8], NDArray[np.generic]]:
+    """Bitmap (least significant bit first) and nonzero values of the flattened array."""
+    flat = weights.reshape(-1)
+    bitmap: NDArray[np.uint8] = np.packbits(flat != 0, bitorder="little")
+    return bitmap, np.ascontiguousarray(flat[flat != 0])
+
+
+def run_conv(
+    runtime: ctypes.CDLL, fields: Fields, weights: NDArray[np.generic], kernel: str
+) -> NDArray[np.int8]:
+    """Output of a convolution, depthwise or not, for every image of the case."""
+    offset_in, zp_out, act_min, act_max, s_h, s_w, pad_h, pad_w = map(int, fields["params"][:8])
+    _, in_h, in_w, in_c = fields["input"].shape
+    out_h, out_w, out_c = fields["output"].shape[1:]
+    geometry = ConvGeometry(
+        *(in_h, in_w, in_c, out_h, out_w, out_c),
+        *(*weights.shape[1:3], s_h, s_w, pad_h, pad_w),
+        *(-offset_in, zp_out, act_min, act_max),
+    )
+    stored = encode_bitmap(weights) if kernel.endswith("bitmap") else (weights,)
+    shift = fields["shift"].astype(np.int8)
+    output = np.zeros(fields["output"].shape, np.int8)
+    for image, result in zip(fields["input"], output, strict=True):
+        getattr(runtime, kernel)(
+            ctypes.byref(geometry),
+            pointer(image),
+            *map(pointer, stored),
+            *map(pointer, (fields["bias"], fields["mult"], shift, result)),
+        )
+    return output
+
+
+def run_fully_connected(
+    runtime: ctypes.CDLL, fields: Fields, weights: NDArray[np.generic], kernel: str
+) -> NDArray[np.int8]:
+    """Output of a fully connected case; one multiplier is repeated for every output."""
+    offset_in, zp_out, act_min, act_max = map(int, fields["params"])
+    outputs, inputs = weights.shape
+    geometry = FullyConnectedGeometry(inputs, outputs, -offset_in, zp_out, act_min, act_max)
+    stored = encode_bitmap(weights) if kernel.endswith("bitmap") else (weights,)
+    bias = fields["bias"] if fields["bias"].size else np.zeros(outputs, np.int32)
+    multiplier = np.ascontiguousarray(np.broadcast_to(fields["mult"], outputs))
+    shift = np.ascontiguousarray(np.broadcast_to(fields["shift"], outputs)).astype(np.int8)
+    output = np.zeros(fields["output"].shape, np.int8)
+    for vector, result in zip(fields["input"], output, strict=True):
+        getattr(runtime, kernel)(
+            ctypes.byref(geometry),
+            pointer(vector),
+            *map(pointer, stored),
+            *map(pointer, (bias, multiplier, shift, result)),
+        )
+    return output
+
+
+def run_pool(runtime: ctypes.CDLL, fields: Fields, kernel: str) -> NDArray[np.int8]:
+    """Output of a pooling case, clamped as the case asks (the clamp is CMSIS-NN's last step)."""
+    k_h, k_w, s_h, s_w, pad_h, pad_w, act_min, act_max = map(int, fields["params"])
+    _, in_h, in_w, channels = fields["input"].shape
+    out_h, out_w = fields["output"].shape[1:3]
+    geometry = PoolGeometry(in_h, in_w, channels, out_h, out_w, k_h, k_w, s_h, s_w, pad_h, pad_w)
+    output = np.zeros(fields["output"].shape, np.int8)
+    for image, result in zip(fields["input"], output, strict=True):
+        getattr(runtime, kernel)(ctypes.byref(geometry), pointer(image), pointer(result))
+    clamped: NDArray[np.int8] = output.clip(act_min, act_max)
+    return clamped
+
+
+def run_add(runtime: ctypes.CDLL, fields: Fields) -> NDArray[np.int8]:
+    """Output of an add case."""
+    off1, m1, sh1, off2, m2, sh2, left, zp_out, m_out, sh_out, low, high = map(
+        int, fields["params"]
+    )
+    assert left == 20
+    count = fields["input1"].size
+    shifts_and_zero_points = (sh1, sh2, sh_out, -off1, -off2, zp_out)
+    geometry = AddGeometry(count, m1, m2, m_out, *shifts_and_zero_points, low, high)
+    output = np.zeros(count, np.int8)
+    runtime.ss_add(
+        ctypes.byref(geometry), *map(pointer, (fields["input1"], fields["input2"], output))
+    )
+    return output
+
+
+def run_case(runtime: ctypes.CDLL, case: str) -> NDArray[np.int8]:
+    """Output of the dense kernel for a golden case."""
+    fields = fields_of(case)
+    if case.startswith("conv"):
+        return run_conv(runtime, fields, fields["weights"], "ss_conv2d")
+    if case.startswith("dw"):
+        return run_conv(runtime, fields, fields["weights"], "ss_depthwise_conv2d")
+    if case.startswith("fc"):
+        return run_fully_connected(runtime, fields, fields["weights"], "ss_fully_connected")
+    if case.startswith("add"):
+        return run_add(runtime, fields)
+    return run_pool(runtime, fields, f"ss_{case[:3]}_pool2d")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_kernel_equals_cmsis_nn(runtime: ctypes.CDLL, case: str) -> None:
+    """Every golden layer that a Graph can express, byte for byte."""
+    np.testing.assert_array_equal(run_case(runtime, case), fields_of(case)["output"])
+
+
+def test_requantization_equals_cmsis_nn(runtime: ctypes.CDLL) -> None:
+    """Two thousand samples of arm_nn_requantize."""
+    samples = zip(
+        *(GOLDEN[f"requant_{name}"].tolist() for name in ("val", "mult", "shift")), strict=True
+    )
+    found = [runtime.probe_requantize(*sample) for sample in samples]
+    np.testing.assert_array_equal(found, GOLDEN["requant_out"])
+
+
+@pytest.mark.parametrize("density", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("case", [case for case in CASES if case.startswith(("conv", "fc"))])
+def test_bitmap_kernel_equals_dense_kernel(runtime: ctypes.CDLL, case: str, density: float) -> None:
+    """The sparse kernel computes the same bytes at any number of nonzero weights."""
+    fields = fields_of(case)
+    generator = np.random.default_rng(CASES.index(case))
+    weights = fields["weights"] * (generator.random(fields["weights"].shape) < density)
+    weights = weights.astype(np.int8)
+    if case.startswith("conv"):
+        dense = run_conv(runtime, fields, weights, "ss_conv2d")
+        sparse = run_conv(runtime, fields, weights, "ss_conv2d_bitmap")
+    else:
+        dense = run_fully_connected(runtime, fields, weights, "ss_fully_connected")
+        sparse = run_fully_connected(runtime, fields, weights, "ss_fully_connected_bitmap")
+    np.testing.assert_array_equal(sparse, dense)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("gcc", "-O2"),
+        ("gcc", "-Os"),
+        ("clang", "-O2"),
+        ("arm-none-eabi-gcc", "-mcpu=cortex-m0plus", "-mthumb", "-Os"),
+        ("arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-O2"),
+    ],
+    ids=" ".join,
+)
+def test_runtime_compiles_without_a_message(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Strict flags, several compilers and cores; no function needs the heap or the stdio."""
+    compiler = Compiler((requires_tool(command[0]),), "")
+    for source in sorted(RUNTIME_DIR.glob("ss_*.c")):
+        output = tmp_path / f"{source.stem}.o"
+        compile_c(compiler, [source], output, flags=(*command[1:], "-c"))
+        text = source.read_text()
+        assert "stdio.h" not in text
+        assert "stdlib.h" not in text

@@ -1,0 +1,345 @@
+"""The study: the same history whatever interrupts it, nothing lost and nothing done twice."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import study_fakes as fakes
+
+from sparse_search.candidate import Candidate, Evaluation, History, Outcome, Rejection
+from sparse_search.errors import InfeasibleError, StudyError, StudyLockedError
+from sparse_search.finals import FIRST_FINAL_ID, search_history
+from sparse_search.record import StudyRecord
+from sparse_search.study import Event, Finished, PhaseStarted, Started
+from sparse_search.target import Limits
+
+TESTS = Path(__file__).parent
+
+
+def environment() -> dict[str, str]:
+    """For scripts that import the test helpers."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+
+
+@contextmanager
+def running(
+    folder: Path, *, workers: int = 1, candidates: int = 20, seconds: float = 0.02
+) -> Iterator[subprocess.Popen[str]]:
+    """A process, in a group of its own, that runs a study of fakes in ``folder``."""
+    arguments = [str(folder), str(workers), str(candidates), str(seconds)]
+    with subprocess.Popen(
+        [sys.executable, str(TESTS / "study_script.py"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=environment(),
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(process: subprocess.Popen[str], finished: int) -> None:
+    """Until the process has reported so many outcomes, or has ended."""
+    assert process.stdout is not None
+    for _ in range(finished):
+        process.stdout.readline()
+
+
+def fingerprint(folder: Path) -> str:
+    """Of the study in ``folder``."""
+    return StudyRecord.open(folder).journal.fingerprint()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
+    """Twenty candidates and the final models, in this process, never stopped."""
+    study = fakes.study(tmp_path_factory.mktemp("uninterrupted"))
+    study.run(20)
+    return study.record
+
+
+def test_a_run_is_a_search_and_a_final_phase(uninterrupted: StudyRecord) -> None:
+    """Search ids from 0 on, final ids apart, all with outcomes; children inherited weights."""
+    history = uninterrupted.history()
+    search = search_history(history)
+    finals = [c for c in history.candidates if c.effort == "final"]
+    assert [c.id for c in search.candidates] == list(range(20))
+    assert [c.id for c in finals] == list(range(FIRST_FINAL_ID, FIRST_FINAL_ID + len(finals)))
+    assert len(finals) > 3
+    assert history.pending == []
+    assert sum(c.parent is not None for c in search.candidates) > 3
+    assert fakes.calls(uninterrupted.folder) == [c.id for c in history.candidates]
+
+
+def test_the_front_is_of_final_models(uninterrupted: StudyRecord) -> None:
+    """None of them dominates another one."""
+    front = uninterrupted.front()
+    assert len(front) > 0
+    assert all(e.candidate.effort == "final" for e in front.evaluations)
+    assert {e.candidate.effort for e in uninterrupted.search_front().evaluations} == {"search"}
+    assert front.objectives == ("val_error", "flash_bytes")
+
+
+def kill(process: subprocess.Popen[str], finished: int, moments: random.Random) -> None:
+    """SIGKILL at a random moment after so many outcomes."""
+    wait_for(process, finished)
+    time.sleep(moments.uniform(0.0, 0.05))
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.slow
+def test_killed_and_continued_equals_uninterrupted(
+    tmp_path: Path, uninterrupted: StudyRecord
+) -> None:
+    """SIGKILL with one worker process at work: the history is that of an undisturbed run."""
+    moments = random.Random(5)
+    for finished in (3, 8, 6):
+        with running(tmp_path) as process:
+            kill(process, finished, moments)
+    assert len(StudyRecord.open(tmp_path).history().outcomes) >= 17
+    fakes.study(tmp_path, workers=0).run(20)
+    assert fingerprint(tmp_path) == uninterrupted.journal.fingerprint()
+    assert len(fakes.calls(tmp_path)) <= len(uninterrupted.history().outcomes) + 3
+
+
+@pytest.mark.slow
+def test_killed_at_any_step_equals_uninterrupted(
+    tmp_path: Path, uninterrupted: StudyRecord
+) -> None:
+    """SIGKILL every few milliseconds, between any two writes, until a run gets to its end."""
+    done = subprocess.run(
+        [sys.executable, str(TESTS / "study_killer.py"), str(tmp_path), "7"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment(),
+    )
+    assert done.returncode == 0, done.stderr
+    outcomes_after_kill = [int(line) for line in done.stdout.split()]
+    assert len(outcomes_after_kill) >= 5
+    assert len(set(outcomes_after_kill)) >= 5
+    assert fingerprint(tmp_path) == uninterrupted.journal.fingerprint()
+
+
+@pytest.mark.slow
+def test_killed_with_two_workers_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+    """What was recorded before a kill is never evaluated again; what was proposed is evaluated."""
+    moments = random.Random(9)
+    with running(tmp_path, workers=2) as process:
+        kill(process, 9, moments)
+    recorded = StudyRecord.open(tmp_path).history().outcomes
+    calls_before = len(fakes.calls(tmp_path))
+    fakes.study(tmp_path, workers=2).run(20)
+    history = StudyRecord.open(tmp_path).history()
+    assert [c.id for c in search_history(history).candidates] == list(range(20))
+    assert history.pending == []
+    assert all(outcome in history.outcomes for outcome in recorded)
+    done = {outcome.candidate.id for outcome in recorded}
+    assert not done & set(fakes.calls(tmp_path)[calls_before:])
+
+
+def test_ctrl_c_leaves_a_study_that_continues(tmp_path: Path, uninterrupted: StudyRecord) -> None:
+    """An interrupt to all processes of the terminal ends with KeyboardInterrupt, and one only."""
+    with running(tmp_path) as process:
+        wait_for(process, 4)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert errors.count("Traceback") == 1
+    assert errors.strip().endswith("KeyboardInterrupt")
+    outcomes = StudyRecord.open(tmp_path).history().outcomes
+    assert all(isinstance(outcome, Evaluation) for outcome in outcomes)
+    fakes.study(tmp_path).run(20)
+    assert fingerprint(tmp_path) == uninterrupted.journal.fingerprint()
+
+
+def test_a_second_process_is_refused_and_may_read(tmp_path: Path) -> None:
+    """The message names the process that works; a report reads meanwhile."""
+    with running(tmp_path, workers=0, candidates=400) as process:
+        wait_for(process, 2)
+        with pytest.raises(StudyLockedError, match=f"process {process.pid} on "):
+            fakes.study(tmp_path).run(400)
+        assert len(StudyRecord.open(tmp_path).history().outcomes) >= 2
+        process.kill()
+        process.wait()
+    history = StudyRecord.open(tmp_path).history()
+    assert fakes.study(tmp_path).run(len(search_history(history).candidates)) > 0
+
+
+def test_searching_in_two_steps_equals_searching_at_once(
+    tmp_path: Path, uninterrupted: StudyRecord
+) -> None:
+    """Final models in between do not disturb the search; done ones are not repeated."""
+    study = fakes.study(tmp_path)
+    first = study.run(8)
+    finals = [c for c in study.record.history().candidates if c.effort == "final"]
+    assert first == 8 + len(finals)
+    study.run(20)
+    history = study.record.history()
+    timeless = [
+        [replace(o, seconds=0.0) if isinstance(o, Evaluation) else o for o in h.outcomes]
+        for h in (search_history(history), search_history(uninterrupted.history()))
+    ]
+    assert timeless[0] == timeless[1]
+    assert len({c.key for c in history.candidates}) == len(history.candidates)
+    assert max(Counter(fakes.calls(tmp_path)).values()) == 1
+
+
+def test_a_complete_study_does_nothing(tmp_path: Path) -> None:
+    """Also when asked for fewer candidates than it has."""
+    fakes.study(tmp_path).run(5)
+    before = fingerprint(tmp_path)
+    assert fakes.study(tmp_path, workers=2).run(5) == 0
+    assert fakes.study(tmp_path).run(3) == 0
+    assert fingerprint(tmp_path) == before
+
+
+def test_observers_see_every_step_in_order(tmp_path: Path) -> None:
+    """Phases with their totals; each candidate starts, then finishes."""
+    events: list[Event] = []
+    study = fakes.study(tmp_path)
+    study.run(3, events.append)
+    phases = [e for e in events if isinstance(e, PhaseStarted)]
+    finals = len(study.record.history().candidates) - 3
+    assert phases == [PhaseStarted("search", 3, 0), PhaseStarted("final", finals, 0)]
+    steps = [e for e in events if not isinstance(e, PhaseStarted)]
+    for started, finished in zip(steps[::2], steps[1::2], strict=True):
+        assert isinstance(started, Started)
+        assert isinstance(finished, Finished)
+        assert started.candidate == finished.outcome.candidate
+    events.clear()
+    study.run(3, events.append)
+    assert events == [PhaseStarted("search", 3, 3), PhaseStarted("final", finals, finals)]
+
+
+def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
+    """Each difference with both values, and what to do; the study is unchanged."""
+    fakes.study(tmp_path).run(2)
+    before = fingerprint(tmp_path)
+    with pytest.raises(StudyError) as caught:
+        fakes.study(
+            tmp_path,
+            seed=1,
+            space=replace(fakes.SPACE, max_blocks=2),
+            limits=Limits(ram_bytes=2048),
+            dataset=fakes.tiny_dataset(1),
+            objectives=fakes.OBJECTIVES[:1],
+        )
+    message = str(caught.value)
+    for part in (
+        "seed: the study has 0, this call has 1",
+        "space.max_blocks: the study has 4, this call has 2",
+        "limits.ram_bytes: the study has None, this call has 2048",
+        "dataset.fingerprint: the study has",
+        "objectives: the study has ['val_error', 'flash_bytes'], this call has ['val_error']",
+        "another folder",
+    ):
+        assert part in message
+    assert "version" not in message
+    assert "max_layers" not in message
+    assert fingerprint(tmp_path) == before
+
+
+def test_what_does_not_fit_is_never_evaluated(tmp_path: Path) -> None:
+    """It counts as a candidate, is recorded with its reason, and no final model is like it."""
+    limits = Limits(ram_bytes=2048, model_bytes=3000)
+    study = fakes.study(tmp_path, limits=limits)
+    study.run(12)
+    history = study.record.history()
+    rejections = {o.candidate.id: o for o in history.outcomes if isinstance(o, Rejection)}
+    assert len(search_history(history).outcomes) == 12
+    assert len(rejections) > 2
+    assert {r.kind for r in rejections.values()} == {"infeasible"}
+    assert all("flash_bytes" in r.reason or "arena_bytes" in r.reason for r in rejections.values())
+    assert not rejections.keys() & set(fakes.calls(tmp_path))
+    assert all(number < FIRST_FINAL_ID for number in rejections)
+    assert study.record.limits == limits
+
+
+def test_a_worker_that_dies_costs_one_candidate(tmp_path: Path) -> None:
+    """The study goes on and its history says why."""
+    study = fakes.study(
+        tmp_path, workers=1, evaluate=fakes.TroubledEvaluator(), objectives=fakes.OBJECTIVES[:1]
+    )
+    study.run(2)
+    kinds = [o.kind for o in study.record.history().outcomes if isinstance(o, Rejection)]
+    assert kinds == ["failed", "crashed"]
+
+
+@dataclass(frozen=True)
+class BrokenEvaluator:
+    """Fails whatever it is given."""
+
+    def __call__(self, candidate: Candidate) -> Outcome:
+        """Raises."""
+        raise OSError("no space left on device")
+
+
+def test_a_study_stops_when_nothing_works(tmp_path: Path) -> None:
+    """Ten failures in a row are no property of ten candidates."""
+    study = fakes.study(tmp_path, evaluate=BrokenEvaluator())
+    with pytest.raises(StudyError, match=r"10 evaluations failed .* no space left on device"):
+        study.run(50)
+    assert len(study.record.history().outcomes) == 10
+
+
+@dataclass(frozen=True)
+class ExhaustedStrategy:
+    """Has a number of proposals and no more."""
+
+    proposals: int
+    name: str = "exhausted"
+
+    def propose(
+        self, history: History, candidate_id: int, generator: np.random.Generator
+    ) -> Candidate:
+        """The fake strategy's, while there are some."""
+        if candidate_id >= self.proposals:
+            raise InfeasibleError("nothing fits the limit of ram_bytes")
+        return fakes.FakeStrategy().propose(history, candidate_id, generator)
+
+
+def test_a_space_without_further_candidates_ends_the_search(tmp_path: Path) -> None:
+    """With some evaluated the final phase follows; with none the error is passed on."""
+    study = fakes.study(tmp_path / "some", strategy=ExhaustedStrategy(4))
+    study.run(20)
+    history = study.record.history()
+    assert len(search_history(history).outcomes) == 4
+    assert len(history.outcomes) > 4
+    with pytest.raises(InfeasibleError, match="ram_bytes"):
+        fakes.study(tmp_path / "none", strategy=ExhaustedStrategy(0)).run(20)
+
+
+def test_strategies_are_known_by_name(tmp_path: Path) -> None:
+    """The name is what is stored; an unknown one is answered with those there are."""
+    study = fakes.study(tmp_path, strategy="random")
+    study.run(3)
+    assert study.record.settings["strategy"] == "random"
+    with pytest.raises(StudyError, match=r"among sparse, random, got 'magic'"):
+        fakes.study(tmp_path, strategy="magic")
+    with pytest.raises(StudyError, match="strategy: the study has 'random'"):
+        fakes.study(tmp_path)
+
+
+def test_impossible_arguments_are_refused(tmp_path: Path) -> None:
+    """Counts and seeds say what was expected."""
+    with pytest.raises(StudyError, match="seed of 0 or more"):
+        fakes.study(tmp_path, seed=-1)
+    for count in (0, FIRST_FINAL_ID):
+        with pytest.raises(StudyError, match="expected 1 to"):
+            fakes.study(tmp_path).run(count)
