@@ -2,6 +2,63 @@
 
 From a data set and a board to a Pareto front of small networks, and from a network of the front
 to int8 C that is proved to fit and to compute what the search measured.
+
+The names below are loaded when they are first used, so that importing the package costs nothing.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
+    from .boards import find_board
+    from .dataset import Dataset, load_dataset
+    from .deploy.export import ExportOptions, export_c
+    from .deploy.verify import verify
+    from .evaluation import EvaluationConfig
+    from .memory import plan_memory
+    from .quantized import QuantizedModel
+    from .space import SearchSpace
+    from .study import Study
+    from .target import Limits
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Architecture",
+    "Dataset",
+    "EvaluationConfig",
+    "ExportOptions",
+    "Limits",
+    "QuantizedModel",
+    "SearchSpace",
+    "Study",
+    "export_c",
+    "find_board",
+    "load_dataset",
+    "plan_memory",
+    "verify",
+]
+
+_MODULES = {
+    "Architecture": "architecture",
+    "Dataset": "dataset",
+    "EvaluationConfig": "evaluation",
+    "ExportOptions": "deploy",
+    "Limits": "target",
+    "QuantizedModel": "quantized",
+    "SearchSpace": "space",
+    "Study": "study",
+    "export_c": "deploy",
+    "find_board": "boards",
+    "load_dataset": "dataset",
+    "plan_memory": "memory",
+    "verify": "deploy",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads one of the public names."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

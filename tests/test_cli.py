@@ -191,3 +191,19 @@ def test_boards_and_version_are_shown() -> None:
     assert done.returncode == 0
     assert "ATmega328P" in done.stdout
     assert "sparse-search 0." in call("--version").stdout
+
+
+def test_the_readme_example_runs(workplace: Path, tmp_path: Path) -> None:
+    """The Python example of the README, on a smaller data set and with fewer candidates."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    code = readme.partition("```python\n")[2].partition("```")[0]
+    assert len(code.splitlines()) <= 14
+    code = code.replace('"digits"', repr(str(workplace / "squares.npz")))
+    code = code.replace("candidates=24", "candidates=1").replace(
+        "limits=", "final_models=1, limits="
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "exported" / "model.h").exists()
