@@ -81,6 +81,8 @@ def run(
     ] = 6,
 ) -> None:
     """Search, prune, measure, export and verify; the same command again continues."""
+    import torch
+
     from morphisms import MORPHISMS
     from objectives import DEFAULT_OBJECTIVES
     from pruning import PRUNERS
@@ -92,6 +94,7 @@ def run(
     from .space import SearchSpace
     from .study import Study
 
+    torch.set_num_threads(1)  # The other cores are the workers'; proposals repeat exactly.
     limits = _limits(target, max_ram, max_model_size, size_definition)
     with console.status(f"loading {dataset}"):
         data = load_dataset(dataset, data_dir=data_dir, seed=seed)
@@ -254,13 +257,15 @@ def plan(
     ] = None,
 ) -> None:
     """Show every memory and size definition of a network, and draw its arena over time."""
+    from .graph import Graph
     from .memory import all_plans, plan_memory
     from .report import draw_plan, layers_table, plan_table
 
     subject = _read_subject(architecture, input_shape, classes)
     runtime = plan_memory(subject)
     console.print(plan_table(all_plans(subject)))
-    console.print(layers_table(runtime))
+    graph = subject if isinstance(subject, Graph) else subject.graph
+    console.print(layers_table(runtime, graph))
     picture = png or (architecture if architecture.is_dir() else architecture.parent) / "plan.png"
     draw_plan(runtime, picture)
     console.print(f"picture  {picture}")

@@ -50,7 +50,7 @@ class StudyProgress:
                 _PHASES[event.phase], total=event.total, completed=event.done
             )
         elif isinstance(event, Finished):
-            self._console.print(describe(event.outcome), highlight=False)
+            self._console.print(describe(event.outcome), highlight=False, soft_wrap=True)
             if self._task is not None:
                 self._bar.advance(self._task)
         elif isinstance(event, Started) and self._task is not None:
