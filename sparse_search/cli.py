@@ -1,11 +1,7 @@
-"""sparse-search: the command line, and the one place that joins the parts.
-
-Nothing else in ``sparse_search`` imports ``morphisms``, ``pruning`` or ``objectives``.
-"""
+"""sparse-search: the command line."""
 
 import logging
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -23,9 +19,6 @@ if TYPE_CHECKING:
     from .quantized import QuantizedModel
     from .target import Limits
 
-_ROOT = Path(__file__).resolve().parent.parent
-_PARTS = ("morphisms", "pruning", "objectives")
-
 app = typer.Typer(
     name="sparse-search",
     help="From a data set and a board to small networks as verified C.",
@@ -39,22 +32,6 @@ RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN
 DataDir = Annotated[
     Path | None, typer.Option(help="Where data sets are; default: SPARSE_SEARCH_DATA_DIR.")
 ]
-
-
-def check_parts() -> None:
-    """Makes sure that ``morphisms``, ``pruning`` and ``objectives`` are ours.
-
-    Raises:
-        ImportError: A folder or package of the same name hides one of them.
-    """
-    for name in _PARTS:
-        spec = find_spec(name)
-        found = None if spec is None or spec.origin is None else Path(spec.origin).resolve()
-        if found is None or found.parent.parent != _ROOT:
-            raise ImportError(
-                f"expected the package {name!r} of sparse_search in {_ROOT}, found "
-                f"{found or 'none'}; run from a folder without a {name!r} of its own, or rename it"
-            )
 
 
 @app.command()
@@ -83,10 +60,7 @@ def run(
     """Search, prune, measure, export and verify; the same command again continues."""
     import torch
 
-    from morphisms import MORPHISMS
-    from objectives import DEFAULT_OBJECTIVES
-    from pruning import PRUNERS
-
+    from .api import defaults
     from .dataset import load_dataset
     from .delivery import deliver
     from .progress import StudyProgress
@@ -104,15 +78,13 @@ def run(
     study = Study(
         dataset=data,
         space=SearchSpace(data.input_shape, data.class_count),
-        morphisms=MORPHISMS,
-        pruners=PRUNERS,
-        objectives=DEFAULT_OBJECTIVES,
         limits=limits,
         strategy=strategy,
         out=folder,
         seed=seed,
         workers=workers,
         final_models=final_models,
+        **defaults(),
     )
     _log_to(folder / "study.log")
     bounds = ", ".join(f"{name} <= {bound:,} B" for name, bound in limits.by_figure.items())
@@ -349,13 +321,8 @@ def version(
 def main() -> None:
     """Runs the command line; errors of the product are one red line and exit code 1."""
     try:
-        check_parts()
         app()
     except SparseSearchError as error:
-        _fail(str(error))
-    except ImportError as error:
-        if not any(part in str(error) for part in _PARTS):
-            raise
         _fail(str(error))
 
 

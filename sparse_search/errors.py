@@ -63,3 +63,7 @@ class TrainingDivergedError(SparseSearchError, ArithmeticError):
 
 class TargetError(SparseSearchError, ValueError):
     """A board is unknown, or a size or limit cannot be read."""
+
+
+class PartHiddenError(SparseSearchError, ImportError):
+    """Another package hides one that belongs to sparse_search."""

@@ -77,6 +77,8 @@ def _difference(child: Graph, a: WeightedOperator, parent: Graph, b: WeightedOpe
     cost = 0.0 if isinstance(a, DepthwiseConv2d) else abs(float(np.log(widths[0] / widths[1])))
     if not isinstance(a, Dense) and not isinstance(b, Dense):
         cost += 0.5 * abs(a.kernel[0] - b.kernel[0]) + 0.25 * (a.stride != b.stride)
+        # Of two equal layers, an inserted one is told apart by its place.
+        cost += 0.1 * (a.padding != b.padding)
     # A convolution of one pixel and one of a neighbourhood rarely do the same work.
     return min(cost, 1.9 * _UNMATCHED_COST)
 

@@ -1,0 +1,52 @@
+"""Where the parts are joined: the morphisms, pruners and objectives that a study usually has.
+
+Nothing else in ``sparse_search`` imports ``morphisms``, ``pruning`` or ``objectives``.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypedDict
+
+from .errors import PartHiddenError
+from .interfaces import Morphism, Objective, Pruner
+
+_ROOT = Path(__file__).resolve().parent.parent
+_PARTS = ("morphisms", "pruning", "objectives")
+
+
+class Parts(TypedDict):
+    """Arguments of ``Study``."""
+
+    morphisms: tuple[Morphism, ...]
+    pruners: tuple[Pruner, ...]
+    objectives: tuple[Objective, ...]
+
+
+def defaults() -> Parts:
+    """Every morphism and pruner, and validation error, flash and arena as objectives.
+
+    Raises:
+        PartHiddenError: A folder or package of the same name hides one of ours.
+    """
+    check_parts()
+    from morphisms import MORPHISMS
+    from objectives import DEFAULT_OBJECTIVES
+    from pruning import PRUNERS
+
+    return {"morphisms": MORPHISMS, "pruners": PRUNERS, "objectives": DEFAULT_OBJECTIVES}
+
+
+def check_parts() -> None:
+    """Makes sure that ``morphisms``, ``pruning`` and ``objectives`` are ours.
+
+    Raises:
+        PartHiddenError: They are not; says which and where the other one is.
+    """
+    for name in _PARTS:
+        spec = find_spec(name)
+        found = None if spec is None or spec.origin is None else Path(spec.origin).resolve()
+        if found is None or found.parent.parent != _ROOT:
+            raise PartHiddenError(
+                f"expected the package {name!r} of sparse_search in {_ROOT}, found "
+                f"{found or 'none'}; run from a folder without a {name!r} of its own, or rename it"
+            )
