@@ -77,10 +77,8 @@ class StudyRecord:
         return self._front(search_history(self.history()).evaluations)
 
     def front(self) -> ParetoFront:
-        """Pareto-optimal models that keep the limits: final ones; of the search until there are."""
-        finals = [e for e in self.history().evaluations if e.candidate.effort == "final"]
-        front = self._front(finals)
-        return front if len(front) else self.search_front()
+        """Pareto-optimal models that keep the limits, of the search and of the final phase."""
+        return self._front(self.history().evaluations)
 
     def load_model(self, candidate_id: int) -> "QuantizedModel":
         """The pruned int8 model of an evaluated candidate.

@@ -195,7 +195,7 @@ class Study:
             return self._search(candidates, workers, observer) + self._finish(workers, observer)
 
     def front(self) -> ParetoFront:
-        """Pareto-optimal models that keep the limits: final ones; of the search until there are."""
+        """Pareto-optimal models that keep the limits, of the search and of the final phase."""
         return self._record.front()
 
     def load_model(self, candidate_id: int) -> "QuantizedModel":
