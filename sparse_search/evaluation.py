@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .candidate import Candidate, Evaluation, Outcome, Rejection
 from .dataset import Dataset
@@ -174,7 +175,7 @@ class Evaluator:
             )
         return network
 
-    def _calibration_images(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+    def _calibration_images(self) -> NDArray[np.uint8]:
         images = self.dataset.train.images
         count = min(self.config.calibration_images, len(images))
         chosen = np.random.default_rng([self.seed, 0]).choice(len(images), count, replace=False)

@@ -1,7 +1,8 @@
 """The plug points: Morphism, Objective, Pruner, Strategy.
 
-Each has a contract test (``tests/contracts.py``) that every implementation is run through. An
-implementation is a small frozen class; nothing is inherited.
+Each has a contract test that runs over a registry (``MORPHISMS``, ``OBJECTIVES``, ``PRUNERS``,
+``STRATEGIES``), so that every implementation passes it. An implementation is a small frozen class;
+nothing is inherited.
 """
 
 from collections.abc import Sequence

@@ -6,8 +6,13 @@ import shutil
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(1)
+# In CI a change is judged by the same examples each time; elsewhere Hypothesis looks for new ones.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 def requires_tool(name: str) -> str:
