@@ -1,7 +1,7 @@
 """deliver(record, dataset): from a finished study to front, pictures and verified C.
 
-Everything here can be made again from the record. The test split is opened here and nowhere else,
-after everything has been chosen.
+Everything here can be made again from the record. The test split is opened when everything has been
+chosen: once to measure the models' errors, then only as images that C and reference must agree on.
 """
 
 from collections.abc import Callable

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from .candidate import Candidate, Evaluation, Outcome
-from .study import Event, Finished, PhaseStarted, Started
+from .study import Event, Finished, PhaseStarted
 
 _PHASES = {"search": "searching", "final": "training the front"}
 
@@ -53,8 +53,6 @@ class StudyProgress:
             self._console.print(describe(event.outcome), highlight=False, soft_wrap=True)
             if self._task is not None:
                 self._bar.advance(self._task)
-        elif isinstance(event, Started) and self._task is not None:
-            self._bar.refresh()
 
     def step(self, description: str, done: int, total: int) -> None:
         """Shows how far a later step is."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import sparse_search
+
 ROOT = Path(__file__).parent.parent
 SIBLINGS = {"morphisms", "pruning", "objectives"}
 MAY_IMPORT = {
@@ -44,3 +46,11 @@ def test_no_file_is_longer_than_400_lines() -> None:
     assert len(files) > 100
     too_long = [str(p) for p in files if len(p.read_text(encoding="utf-8").splitlines()) > 400]
     assert not too_long
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    """The lazy names of the package are those that it announces, and each is there."""
+    assert set(sparse_search._MODULES) == set(sparse_search.__all__)
+    for name in sparse_search.__all__:
+        assert getattr(sparse_search, name).__module__.startswith("sparse_search.")
+    assert not hasattr(sparse_search, "nonsense")

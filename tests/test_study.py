@@ -90,6 +90,8 @@ def test_the_front_is_of_all_models(uninterrupted: StudyRecord) -> None:
     front = uninterrupted.front()
     evaluations = uninterrupted.history().evaluations
     assert {e.candidate.effort for e in evaluations} == {"search", "final"}
+    assert {e.candidate.effort for e in uninterrupted.search_front().evaluations} == {"search"}
+    assert front.objectives == ("val_error", "flash_bytes")
     assert len(front) > 0
     for member in front.values:
         for other in objective_values(evaluations, front.objectives):

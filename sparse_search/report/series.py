@@ -90,12 +90,10 @@ def find_series(
     """Every model in one series, the pale ones first."""
     optimal = {e.candidate.id for e in front.evaluations}
     rest = [e for e in evaluations if e.candidate.id not in optimal]
-    # The front is of final models once there are any: then search models were not compared.
-    compared = not any(e.candidate.effort == "final" for e in front.evaluations)
     kinds: list[tuple[str, Effort, bool, bool]] = [
-        ("over a limit" if compared else "search, over a limit", "search", False, False),
+        ("over a limit", "search", False, False),
         ("final, over a limit", "final", False, False),
-        ("dominated" if compared else "search", "search", False, True),
+        ("dominated", "search", False, True),
         ("final, dominated", "final", False, True),
         ("Pareto-optimal, with id", "search", True, True),
         ("final, Pareto-optimal, with id", "final", True, True),
