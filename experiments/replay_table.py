@@ -6,7 +6,8 @@
 
 The journal (JSON lines) makes it resumable: a line per network and seed, written when it is
 measured. ``--part i/n`` takes every n-th network, so that n processes share the work. ``--pack``
-writes the table that ``sparse_search`` studies are replayed from: see ``experiments.replay``.
+writes the table that searches are replayed from (see ``experiments.replay``); ``--commit`` and
+``--machine`` say in it where its networks were trained.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 
 from objectives import DEFAULT_OBJECTIVES
 from sparse_search.architecture import (
@@ -35,8 +37,10 @@ from sparse_search.evaluation import plan_metrics
 from sparse_search.memory import KernelLibrary, plan_memory
 from sparse_search.network import Network
 from sparse_search.quantize import quantize
-from sparse_search.space import SearchSpace
+from sparse_search.space import RecipeRange, SearchSpace
 from sparse_search.training import Augmentation, TrainingConfig, error_rate, train
+
+from .replay import Draw, write_table
 
 SEEDS = (0, 1)
 CALIBRATION_IMAGES = 256
@@ -102,6 +106,31 @@ def enumerate_networks(spec: TableSpec) -> list[Architecture]:
     ]
 
 
+def table_space(spec: TableSpec, dataset: Dataset) -> SearchSpace:
+    """The space of exactly the networks that ``enumerate_networks`` lists, in canonical form."""
+    return SearchSpace(
+        dataset.input_shape,
+        dataset.class_count,
+        max_blocks=3,
+        max_layers=1,
+        max_filters=max(spec.widths),
+        widths=spec.widths,
+        kinds=("conv", "separable"),
+        kernels=(3,),
+        strides=(1, 2),
+        paddings=("same",),
+        reductions_percent=(),
+        pools=("none",),
+        branches=("none",),
+        fc_branches=("none",),
+        input_pools=(spec.input_pool,),
+        heads=("flatten", "average"),
+        max_hidden=0,
+        pruning=(),
+        recipes=RecipeRange.fixed(),
+    )
+
+
 def measure(
     architecture: Architecture, seed: int, dataset: Dataset, training: TrainingConfig
 ) -> dict[str, Any]:
@@ -128,13 +157,18 @@ def measure(
 
 
 def todo(spec: TableSpec, journal: Path, part: int, parts: int) -> Iterator[tuple[int, int]]:
-    """(network, seed) pairs of this part that the journals do not have yet, in random order."""
+    """(network, seed) pairs of this part that the journals do not have yet.
+
+    Networks come in random order, those that lack one seed only first, so that an unfinished
+    table holds as many whole networks as possible.
+    """
     done = {(line["network"], line["seed"]) for line in read_journals(journal.parent, spec.name)}
-    pairs = [(n, s) for n in range(len(enumerate_networks(spec))) for s in SEEDS]
-    order = np.random.default_rng(0).permutation(len(pairs))
-    for index in order[part::parts]:
-        if pairs[index] not in done:
-            yield pairs[index]
+    order = np.random.default_rng(0).permutation(len(enumerate_networks(spec)))[part::parts]
+    begun = {network for network, _ in done}
+    for network in sorted(order.tolist(), key=lambda network: network not in begun):
+        for seed in SEEDS:
+            if (network, seed) not in done:
+                yield network, seed
 
 
 def read_journals(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -149,18 +183,88 @@ def read_journals(folder: Path, name: str) -> list[dict[str, Any]]:
     return lines
 
 
+def pack(
+    spec: TableSpec, dataset: Dataset, journals: Path, out: Path, builder: dict[str, str]
+) -> str:
+    """Writes the table of all networks that have every seed.
+
+    Args:
+        spec: What the table holds.
+        dataset: What its networks learned.
+        journals: Folder of the journals.
+        out: File to write.
+        builder: Commit and machine that trained the networks.
+
+    Returns:
+        What was written, in words.
+    """
+    count = len(dataset.validation.labels)
+    lines = {(line["network"], line["seed"]): line for line in read_journals(journals, spec.name)}
+    architectures = enumerate_networks(spec)
+    whole = [n for n in range(len(architectures)) if all((n, seed) in lines for seed in SEEDS)]
+    draws = [_draw(lines[n, seed], count) for n in whole for seed in SEEDS]
+    missing = len(architectures) - len(whole)
+    facts = {
+        "name": spec.name,
+        "data": f"{len(dataset.train.labels)} training and {count} validation images",
+        "fingerprint": dataset.fingerprint(),
+        "training": TypeAdapter(TrainingConfig).dump_python(spec.training, mode="json"),
+        "seeds": SEEDS,
+        "enumerated": len(architectures),
+        "missing": missing,
+        **builder,
+    }
+    write_table(
+        out,
+        facts=facts,
+        space=table_space(spec, dataset),
+        validation_images=count,
+        networks={n: architectures[n] for n in whole},
+        draws=draws,
+    )
+    return f"{out}: {len(whole)} networks, {missing} missing, {out.stat().st_size / 1024:.0f} KiB"
+
+
+def _draw(line: dict[str, Any], validation_images: int) -> Draw:
+    """A line of a journal with its errors as counts."""
+
+    def count(error: float) -> int:
+        wrong = round(error * validation_images)
+        if wrong / validation_images != error:
+            raise SystemExit(f"expected an error on {validation_images} images, got {error}")
+        return wrong
+
+    return Draw(
+        network=line["network"],
+        seed=line["seed"],
+        wrong=count(line["objectives"]["val_error"]),
+        float_wrong=count(line["float_error"]),
+        curve=tuple(count(error) for error in line["curve"]),
+        metrics=line["metrics"],
+        seconds=line["seconds"],
+    )
+
+
 def main() -> None:
-    """Builds a part of a table."""
+    """Builds a part of a table, or packs what was built."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("table", choices=SPECS)
     parser.add_argument("--out", type=Path, required=True, help="folder of the journals")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--part", default="0/1", help="i/n: every n-th network from the i-th")
+    parser.add_argument("--pack", type=Path, help="write the table into this folder and stop")
+    parser.add_argument("--commit", default="unknown", help="of the code that built the journals")
+    parser.add_argument("--machine", default="unknown", help="that built the journals, in words")
     arguments = parser.parse_args()
     part, parts = (int(text) for text in arguments.part.split("/"))
     torch.set_num_threads(1)
     spec = SPECS[arguments.table]
     dataset = spec.load(arguments.data_dir).without_test()
+    if arguments.pack:
+        builder = {"commit": arguments.commit, "machine": arguments.machine}
+        out = arguments.pack / f"{spec.name}.json.gz"
+        print(pack(spec, dataset, arguments.out, out, builder))
+        return
     networks = enumerate_networks(spec)
     arguments.out.mkdir(parents=True, exist_ok=True)
     journal = arguments.out / f"{spec.name}-{part}of{parts}.jsonl"

@@ -6,6 +6,7 @@ To add one, copy a file, edit it, and add one line to ``MORPHISMS``; the contrac
 from sparse_search.interfaces import Morphism
 
 from .blocks import InsertBlock, RemoveBlock, SetPool
+from .branches import SetBranch, SetFcBranch
 from .depth import InsertLayer, RemoveLayer
 from .head import InsertHidden, RemoveHidden, SetHead, SetHiddenUnits
 from .input import SetColour, SetInputPool
@@ -26,6 +27,8 @@ MORPHISMS: tuple[Morphism, ...] = (
     InsertBlock(),
     RemoveBlock(),
     SetPool(),
+    SetBranch(),
+    SetFcBranch(),
     InsertHidden(),
     RemoveHidden(),
     SetHiddenUnits(),

@@ -7,42 +7,42 @@ channels starts as the identity, so the child computes what its parent computes.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sparse_search.architecture import Architecture, DownsampledConv2D
-from sparse_search.canonical import LAYER_CLASSES
+from sparse_search.architecture import Architecture, make_layer
 from sparse_search.interfaces import Site
 from sparse_search.space import SearchSpace
 
-from .edits import insert_item, layers, remove_item, set_block
+from .edits import KINDS, choose, filters_at, insert_item, layers, remove_item, set_block
 
 
 @dataclass(frozen=True, slots=True)
 class InsertLayer:
     """Inserts a layer in a block, with the number of filters of the layer before it.
 
-    The value of a site is "kind:kernel".
+    The value of a site is "kind:kernel:filters".
     """
 
     name: str = "insert_layer"
 
     def sites(self, architecture: Architecture, space: SearchSpace) -> Sequence[Site]:
         """One site per position, type and kernel, in blocks that have room."""
-        return [
-            Site(b, i, f"{kind}:{kernel}")
+        places = [
+            (b, i, filters_at(architecture, b, i, space))
             for b, block in enumerate(architecture.blocks)
             if len(block.layers) < space.max_layers
             for i in range(len(block.layers) + 1)
+        ]
+        return [
+            Site(b, i, f"{kind}:{kernel}:{filters}")
+            for b, i, filters in places
             for kind in space.kinds
             for kernel in space.kernels
         ]
 
     def apply(self, architecture: Architecture, site: Site) -> Architecture:
         """Inserts the layer at index ``site.layer``."""
-        kind, _, kernel = str(site.value).partition(":")
+        kind, kernel, filters = str(site.value).split(":")
+        layer = make_layer(choose(KINDS, kind), int(filters), int(kernel), reduction_percent=0)
         block = architecture.blocks[site.block]
-        filters = block.layers[max(site.layer - 1, 0)].filters
-        layer = next(cls for k, cls in LAYER_CLASSES.items() if k == kind)(filters, int(kernel))
-        if isinstance(layer, DownsampledConv2D):
-            layer = replace(layer, reduction_percent=0)
         new = replace(block, layers=insert_item(block.layers, site.layer, layer))
         return set_block(architecture, site.block, new)
 

@@ -5,10 +5,22 @@ from dataclasses import replace
 from math import ceil, floor
 from typing import TypeVar
 
-from sparse_search.architecture import Architecture, ConvBlock, ConvLayer
+from sparse_search.architecture import (
+    Architecture,
+    Branch,
+    ConvBlock,
+    ConvLayer,
+    DepthwiseConv2D,
+    LayerKind,
+    WideLayer,
+)
 from sparse_search.interfaces import Site
+from sparse_search.space import SearchSpace
 
 T = TypeVar("T")
+
+BRANCHES: tuple[Branch, ...] = ("none", "shortcut", "conv1", "conv3", "conv5")
+KINDS: tuple[LayerKind, ...] = ("conv", "downsampled", "separable", "depthwise")
 
 
 def layers(architecture: Architecture) -> Iterator[tuple[int, int, ConvLayer]]:
@@ -16,6 +28,25 @@ def layers(architecture: Architecture) -> Iterator[tuple[int, int, ConvLayer]]:
     for b, block in enumerate(architecture.blocks):
         for i, layer in enumerate(block.layers):
             yield b, i, layer
+
+
+def wide_layers(architecture: Architecture) -> Iterator[tuple[int, int, WideLayer]]:
+    """(block index, layer index, layer) of every layer that has a number of filters."""
+    for b, i, layer in layers(architecture):
+        if not isinstance(layer, DepthwiseConv2D):
+            yield b, i, layer
+
+
+def filters_at(architecture: Architecture, block: int, layer: int, space: SearchSpace) -> int:
+    """Filters for a new layer at this place: those of the closest layer before it that has some.
+
+    Without one, those of the first layer after it, or the fewest that the space has.
+    """
+    filters = None
+    for b, i, wide in wide_layers(architecture):
+        if filters is None or (b, i) < (block, layer):
+            filters = wide.filters
+    return space.filter_limits[0] if filters is None else filters
 
 
 def set_item(items: tuple[T, ...], index: int, value: T) -> tuple[T, ...]:
@@ -47,6 +78,15 @@ def set_layer(architecture: Architecture, site: Site, layer: ConvLayer) -> Archi
     block = architecture.blocks[site.block]
     block = replace(block, layers=set_item(block.layers, site.layer, layer))
     return set_block(architecture, site.block, block)
+
+
+def choose(options: Sequence[T], value: object) -> T:
+    """The option that a site's value stands for.
+
+    >>> choose(("same", "valid"), "valid")
+    'valid'
+    """
+    return next(option for option in options if option == value)
 
 
 def wider(width: int, maximum: int) -> Sequence[int]:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sparse_search.architecture import Architecture
+from sparse_search.architecture import Architecture, HeadKind
 from sparse_search.interfaces import Site
 from sparse_search.space import SearchSpace
 
-from .edits import insert_item, narrower, remove_item, set_item, wider
+from .edits import choose, insert_item, narrower, remove_item, set_item, wider
+
+_HEADS: tuple[HeadKind, ...] = ("flatten", "average", "max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class SetHiddenUnits:
 
 @dataclass(frozen=True, slots=True)
 class SetHead:
-    """Switches between flattening the last feature map and averaging each channel."""
+    """Sets whether the last feature map is flattened, averaged or maximised over positions."""
 
     name: str = "set_head"
 
@@ -81,4 +83,4 @@ class SetHead:
 
     def apply(self, architecture: Architecture, site: Site) -> Architecture:
         """Sets the head to ``site.value``."""
-        return replace(architecture, head="average" if site.value == "average" else "flatten")
+        return replace(architecture, head=choose(_HEADS, site.value))

@@ -5,29 +5,29 @@ from dataclasses import dataclass, replace
 
 from sparse_search.architecture import (
     Architecture,
-    Conv2D,
-    ConvLayer,
+    DepthwiseConv2D,
     DownsampledConv2D,
-    SeparableConv2D,
+    make_layer,
 )
 from sparse_search.interfaces import Site
 from sparse_search.space import SearchSpace
 
-from .edits import layers, set_layer
-
-_REDUCTION_PERCENT = 50
+from .edits import KINDS, choose, filters_at, layers, set_layer
 
 
 @dataclass(frozen=True, slots=True)
 class SetLayerType:
-    """Sets the type of one layer; filters, kernel, stride and padding stay."""
+    """Sets the type of one layer; what both types have stays.
+
+    The value of a site is "kind:filters"; the filters are for what was depthwise and had none.
+    """
 
     name: str = "set_layer_type"
 
     def sites(self, architecture: Architecture, space: SearchSpace) -> Sequence[Site]:
         """One site per layer and other type."""
         return [
-            Site(b, i, kind)
+            Site(b, i, f"{kind}:{filters_at(architecture, b, i, space)}")
             for b, i, layer in layers(architecture)
             for kind in space.kinds
             if kind != layer.kind
@@ -35,15 +35,10 @@ class SetLayerType:
 
     def apply(self, architecture: Architecture, site: Site) -> Architecture:
         """Sets the type to ``site.value``; a new DownsampledConv2D removes half the channels."""
+        kind, _, number = str(site.value).partition(":")
         old = architecture.blocks[site.block].layers[site.layer]
-        shared = (old.filters, old.kernel, old.stride, old.padding)
-        layer: ConvLayer
-        if site.value == "downsampled":
-            layer = DownsampledConv2D(*shared, reduction_percent=_REDUCTION_PERCENT)
-        elif site.value == "separable":
-            layer = SeparableConv2D(*shared)
-        else:
-            layer = Conv2D(*shared)
+        filters = int(number) if isinstance(old, DepthwiseConv2D) else old.filters
+        layer = make_layer(choose(KINDS, kind), filters, old.kernel, old.stride, old.padding)
         return set_layer(architecture, site, layer)
 
 

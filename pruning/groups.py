@@ -1,56 +1,14 @@
-"""Channel groups: which tensors of a graph must lose the same channels.
+"""How many and which channels of every tensor stay, from one choice for each channel group."""
 
-Convolutions and fully connected operators define the channels of their output; every other
-operator passes channels on, and an addition joins those of its inputs. The groups are the
-connected components of "has the same channels as". A group that holds the network's input or
-output is frozen.
-"""
+from collections.abc import Callable
 
-from dataclasses import dataclass
+import numpy as np
+from numpy.typing import NDArray
 
-from scipy.cluster.hierarchy import DisjointSet
-
-from sparse_search.builder import GREY
-from sparse_search.graph import Conv2d, Dense, Graph
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelGroup:
-    """Tensors that share one set of channels.
-
-    Attributes:
-        tensors: Names, in graph order.
-        producers: Names of the operators that define the channels.
-        channels: Number of channels.
-        frozen: Whether the channels are fixed from outside.
-    """
-
-    tensors: tuple[str, ...]
-    producers: tuple[str, ...]
-    channels: int
-    frozen: bool
-
-
-def channel_groups(graph: Graph) -> tuple[ChannelGroup, ...]:
-    """The channel groups of a graph, in the order of their first tensor."""
-    order = [t.name for t in graph.tensors]
-    sets = DisjointSet(order)
-    for operator in graph.operators:
-        if not isinstance(operator, Conv2d | Dense):
-            for name in operator.inputs:
-                sets.merge(name, operator.output)
-    outside = {graph.input.name, graph.output.name, GREY}
-    groups = []
-    for members in sorted(sets.subsets(), key=lambda names: min(map(order.index, names))):
-        tensors = tuple(sorted(members, key=order.index))
-        producers = tuple(
-            op.name
-            for op in graph.operators
-            if isinstance(op, Conv2d | Dense) and op.output in members
-        )
-        channels = graph.shape(tensors[0])[2]
-        groups.append(ChannelGroup(tensors, producers, channels, bool(outside & members)))
-    return tuple(groups)
+from sparse_search.candidate import PruningStep
+from sparse_search.errors import ArchitectureError
+from sparse_search.graph import Graph
+from sparse_search.groups import ChannelGroup, channel_groups
 
 
 def kept_channels(channels: int, sparsity: float) -> int:
@@ -60,3 +18,64 @@ def kept_channels(channels: int, sparsity: float) -> int:
     [8, 6, 6, 1]
     """
     return max(1, round(channels * (1.0 - sparsity) + 1e-9))
+
+
+def exceptions(graph: Graph, step: PruningStep) -> dict[str, float]:
+    """The fractions of operators that lose another fraction than the rest, by operator name.
+
+    Raises:
+        ArchitectureError: An operator is not in the graph, or has no weights.
+    """
+    known = {op.name for op in graph.weighted}
+    unknown = [name for name, _ in step.layers if name not in known]
+    if unknown:
+        raise ArchitectureError(
+            f"{step.method}: expected exceptions among {', '.join(sorted(known))}, "
+            f"got {', '.join(unknown)}; name operators of this network that have weights"
+        )
+    return dict(step.layers)
+
+
+def keep(
+    graph: Graph, step: PruningStep, choose: Callable[[ChannelGroup, int], NDArray[np.int64]]
+) -> dict[str, NDArray[np.int64]]:
+    """The channels of each tensor that stay, ascending.
+
+    A group loses the fraction of the step, or that of the operators of the group which are
+    exceptions: the largest of them where there are several. Frozen groups lose nothing. Of a
+    concatenation, the positions of the channels stay that its inputs keep.
+
+    Args:
+        graph: Before pruning.
+        step: What to remove.
+        choose: The channels of a group that stay, ascending, given how many.
+    """
+    own = exceptions(graph, step)
+    fractions = {op.output: own[op.name] for op in graph.weighted if op.name in own}
+    kept: dict[str, NDArray[np.int64]] = {}
+    for group in channel_groups(graph):
+        if group.frozen:
+            channels = np.arange(group.channels)
+        elif group.parts:
+            channels = _positions(graph, group.parts, kept)
+        else:
+            sparsity = max(
+                (fractions[tensor] for tensor in group.tensors if tensor in fractions),
+                default=step.sparsity,
+            )
+            channels = choose(group, kept_channels(group.channels, sparsity))
+        kept.update(dict.fromkeys(group.tensors, channels))
+    return kept
+
+
+def _positions(
+    graph: Graph, parts: tuple[str, ...], kept: dict[str, NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """Where the kept channels of tensors lie in their concatenation."""
+    found, start = [], 0
+    for name in parts:
+        height, width, channels = graph.shape(name)
+        pixels = start + channels * np.arange(height * width)
+        found.append((pixels[:, None] + kept[name]).ravel())
+        start += height * width * channels
+    return np.concatenate(found)

@@ -5,10 +5,15 @@ Nothing else in ``sparse_search`` imports ``morphisms``, ``pruning`` or ``object
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from .errors import PartHiddenError
 from .interfaces import Morphism, Objective, Pruner
+
+if TYPE_CHECKING:
+    from .record import StudyRecord
+    from .report import HealthCard
+    from .search.calibration import Calibration
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PARTS = ("morphisms", "pruning", "objectives")
@@ -34,6 +39,39 @@ def defaults() -> Parts:
     from pruning import PRUNERS
 
     return {"morphisms": MORPHISMS, "pruners": PRUNERS, "objectives": DEFAULT_OBJECTIVES}
+
+
+def health(record: "StudyRecord") -> "tuple[HealthCard, ...]":
+    """Health cards of a run; with the surrogate's where its strategy has one."""
+    from .report import health_cards
+
+    return health_cards(
+        record.history(),
+        objectives=record.objectives,
+        limits=record.limits,
+        space=record.space,
+        calibration=_calibration(record),
+        proposal_seconds=record.proposal_seconds(),
+    )
+
+
+def _calibration(record: "StudyRecord") -> "Calibration | None":
+    """Leave-one-out check of the surrogate on all that the search has measured."""
+    from .finals import search_history
+    from .forecast import Forecaster
+    from .search.sparse import SparseStrategy, calibrate
+
+    if record.settings["strategy"] != SparseStrategy.name:
+        return None
+    parts = defaults()
+    strategy = SparseStrategy(
+        space=record.space,
+        morphisms=parts["morphisms"],
+        forecaster=Forecaster(record.space, parts["pruners"]),
+        objectives=parts["objectives"],
+        limits=record.limits,
+    )
+    return calibrate(strategy, search_history(record.history()))
 
 
 def check_parts() -> None:

@@ -4,8 +4,8 @@ An architecture says what is built, not how it is trained: an input transform, b
 convolutional layers that may end in a 2x2 pooling, a head, hidden fully connected layers and the
 output layer (which is implied). The vocabulary is that of SpArSe (arXiv:1905.12107).
 
-Blocks and layers are tagged unions (``kind``), so that residual and branching blocks can join
-without changing the types that exist.
+Layers are a tagged union (``kind``), so that more of them can join without changing the types that
+exist.
 """
 
 import hashlib
@@ -18,6 +18,10 @@ from .errors import ArchitectureError
 
 PaddingMode: TypeAlias = Literal["same", "valid"]
 PoolKind: TypeAlias = Literal["none", "max", "average"]
+HeadKind: TypeAlias = Literal["flatten", "average", "max"]
+FcBranch: TypeAlias = Literal["none", "flatten", "average", "max"]
+Branch: TypeAlias = Literal["none", "shortcut", "conv1", "conv3", "conv5"]
+LayerKind: TypeAlias = Literal["conv", "downsampled", "separable", "depthwise"]
 
 
 def _require(condition: bool, message: str) -> None:
@@ -25,10 +29,14 @@ def _require(condition: bool, message: str) -> None:
         raise ArchitectureError(message)
 
 
-def _check_conv(filters: int, kernel: int, stride: int) -> None:
-    _require(filters >= 1, f"expected filters >= 1, got {filters}; remove the layer instead")
+def _check_window(kernel: int, stride: int) -> None:
     _require(kernel >= 1, f"expected kernel >= 1, got {kernel}")
     _require(stride >= 1, f"expected stride >= 1, got {stride}")
+
+
+def _check_conv(filters: int, kernel: int, stride: int) -> None:
+    _require(filters >= 1, f"expected filters >= 1, got {filters}; remove the layer instead")
+    _check_window(kernel, stride)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +97,70 @@ class SeparableConv2D:
         _check_conv(self.filters, self.kernel, self.stride)
 
 
+@dataclass(frozen=True, slots=True)
+class DepthwiseConv2D:
+    """A depthwise k x k convolution, batch norm, ReLU; as many channels as its input."""
+
+    kernel: int
+    stride: int = 1
+    padding: PaddingMode = "same"
+    kind: Literal["depthwise"] = "depthwise"
+
+    def __post_init__(self) -> None:
+        _check_window(self.kernel, self.stride)
+
+
+WideLayer: TypeAlias = Conv2D | DownsampledConv2D | SeparableConv2D
+"""The layers that choose their number of filters."""
+
 ConvLayer: TypeAlias = Annotated[
-    Conv2D | DownsampledConv2D | SeparableConv2D, Field(discriminator="kind")
+    Conv2D | DownsampledConv2D | SeparableConv2D | DepthwiseConv2D, Field(discriminator="kind")
 ]
+
+
+def make_layer(
+    kind: LayerKind,
+    filters: int,
+    kernel: int,
+    stride: int = 1,
+    padding: PaddingMode = "same",
+    reduction_percent: int = 50,
+) -> ConvLayer:
+    """A layer of any type; what the type does not have is ignored.
+
+    >>> make_layer("depthwise", 8, 3)
+    DepthwiseConv2D(kernel=3, stride=1, padding='same', kind='depthwise')
+    """
+    if kind == "depthwise":
+        return DepthwiseConv2D(kernel, stride, padding)
+    if kind == "downsampled":
+        return DownsampledConv2D(filters, kernel, stride, padding, reduction_percent)
+    if kind == "separable":
+        return SeparableConv2D(filters, kernel, stride, padding)
+    return Conv2D(filters, kernel, stride, padding)
 
 
 @dataclass(frozen=True, slots=True)
 class ConvBlock:
-    """Convolutional layers in sequence, then an optional 2 x 2 pooling with stride 2."""
+    """Convolutional layers in sequence, with an optional second path and an optional pooling.
+
+    Attributes:
+        layers: The main path.
+        pool: 2 x 2 pooling with stride 2 at the end of the block.
+        branch: A second path from the block's input, added to the main path before the pooling;
+            ReLU follows the sum and not the last layer. "shortcut" is the input itself where the
+            shapes are equal, else a 1 x 1 convolution; "conv3" is a 3 x 3 convolution. A
+            convolution has padding "same" and strides as far as the layers of the main path do
+            together, or to the end where these leave one position; the shapes must agree.
+        fc_branch: What the block's output, after pooling, sends directly to the first fully
+            connected layer, beside what the head sends: nothing, everything, or one number for
+            each channel.
+    """
 
     layers: tuple[ConvLayer, ...]
     pool: PoolKind = "none"
-    kind: Literal["serial"] = "serial"
+    branch: Branch = "none"
+    fc_branch: FcBranch = "none"
 
     def __post_init__(self) -> None:
         _require(len(self.layers) >= 1, "expected at least one layer in a block, got none")
@@ -108,10 +168,17 @@ class ConvBlock:
 
 @dataclass(frozen=True, slots=True)
 class InputTransform:
-    """What happens to an image before the first block: average pooling, then colour to grey."""
+    """What happens to an image before the first block: average pooling, then colour to grey.
+
+    Attributes:
+        pool: Side of the average pooling; 1 for none.
+        colour: "grey" mixes three channels to one.
+        fc_branch: What the transformed image sends directly to the first fully connected layer.
+    """
 
     pool: int = 1
     colour: Literal["keep", "grey"] = "keep"
+    fc_branch: FcBranch = "none"
 
     def __post_init__(self) -> None:
         _require(self.pool >= 1, f"expected an input pooling factor >= 1, got {self.pool}")
@@ -125,13 +192,13 @@ class Architecture:
         blocks: Convolutional blocks, input side first; may be empty.
         hidden: Units of each hidden fully connected layer.
         head: "flatten" feeds every position to the first fully connected layer, "average" the
-            mean of each channel.
+            mean of each channel, "max" its maximum.
         input: The input transform.
     """
 
     blocks: tuple[ConvBlock, ...] = ()
     hidden: tuple[int, ...] = ()
-    head: Literal["flatten", "average"] = "flatten"
+    head: HeadKind = "flatten"
     input: InputTransform = InputTransform()
 
     def __post_init__(self) -> None:

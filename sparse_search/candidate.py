@@ -10,7 +10,10 @@ from .architecture import Architecture
 
 Origin: TypeAlias = Literal["random", "morph"]
 Effort: TypeAlias = Literal["search", "final"]
-RejectionKind: TypeAlias = Literal["infeasible", "diverged", "crashed", "failed"]
+RejectionKind: TypeAlias = Literal["infeasible", "stopped", "diverged", "crashed", "failed"]
+
+STAGES = ("random or morph", "pruning parameters", "Pareto parents")
+"""What a strategy in stages proposes in stage 1, 2 and 3, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,31 @@ class PruningStep:
     Attributes:
         method: Name of a pruner.
         sparsity: Fraction removed, in [0, 1).
+        layers: (operator name, fraction) of operators that lose another fraction; the names are
+            those of the unpruned graph.
     """
 
     method: str
     sparsity: float
+    layers: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a candidate's training departs from the study's.
+
+    Attributes:
+        learning_rate_scale: Factor on the peak learning rate.
+        batch_scale: Factor on the batch size.
+        weight_decay: In place of the study's; None keeps that.
+        dropout: Fraction of the inputs of the first fully connected layer that a training step
+            leaves out.
+    """
+
+    learning_rate_scale: float = 1.0
+    batch_scale: float = 1.0
+    weight_decay: float | None = None
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +58,32 @@ class Candidate:
         id: Number in the study, from 0.
         architecture: Canonical architecture before pruning.
         pruning: Pruning methods in the order in which they are applied.
+        recipe: How it is trained.
         origin: Sampled at random, or by morphisms from ``parent``.
         parent: Candidate whose weights are inherited; None trains from scratch.
         morphisms: Names of the morphisms from the parent to this candidate, in order.
         effort: Brief training for the search, or the longer final training.
+        stage: Stage of the strategy's plan that proposed it, from 1; 0 where there are none.
+        error_to_beat: The least validation error among the models that were no larger in any
+            objective known beforehand when it was proposed; training may stop early once it is
+            clear that the candidate stays above. None if there was no such model.
     """
 
     id: int
     architecture: Architecture
     pruning: tuple[PruningStep, ...] = ()
+    recipe: Recipe = Recipe()
     origin: Origin = "random"
     parent: int | None = None
     morphisms: tuple[str, ...] = ()
     effort: Effort = "search"
+    stage: int = 0
+    error_to_beat: float | None = None
 
     @property
-    def key(self) -> tuple[Architecture, tuple[PruningStep, ...], Effort]:
+    def key(self) -> tuple[Architecture, tuple[PruningStep, ...], Recipe, Effort]:
         """What makes two candidates the same experiment."""
-        return (self.architecture, self.pruning, self.effort)
+        return (self.architecture, self.pruning, self.recipe, self.effort)
 
     def sparsity(self, method: str) -> float:
         """Sparsity that ``method`` is asked for; 0 where it is not used."""
@@ -101,14 +133,21 @@ class Rejection:
 
     Attributes:
         candidate: What was rejected.
-        kind: "infeasible" (breaks a limit, never trained), "diverged" (loss not finite),
-            "crashed" (its worker died), "failed" (an error, named in the reason).
+        kind: "infeasible" (breaks a limit, never trained), "stopped" (its training was ended
+            early: a smaller model is better), "diverged" (loss not finite), "crashed" (its worker
+            died), "failed" (an error, named in the reason).
         reason: One sentence for a person.
+        curve: Validation errors (fractions) of a stopped training, one for each epoch.
+        expected_error: Validation error (fraction) that a stopped training was heading for.
+        seconds: Wall time spent on it.
     """
 
     candidate: Candidate
     kind: RejectionKind
     reason: str
+    curve: tuple[float, ...] = ()
+    expected_error: float | None = None
+    seconds: float = 0.0
 
     def to_json(self) -> str:
         """Compact JSON, the same text for equal rejections."""
@@ -121,6 +160,11 @@ class Rejection:
 
 
 Outcome: TypeAlias = Evaluation | Rejection
+
+
+def read_outcome(text: str | bytes) -> Outcome:
+    """Reads the JSON of an Evaluation or a Rejection."""
+    return _OUTCOME.validate_json(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +193,4 @@ class History:
 _CANDIDATE = TypeAdapter(Candidate)
 _EVALUATION = TypeAdapter(Evaluation)
 _REJECTION = TypeAdapter(Rejection)
+_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)

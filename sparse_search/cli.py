@@ -11,12 +11,15 @@ from rich.markup import escape
 
 from . import __version__
 from .errors import DatasetError, SparseSearchError
+from .search.scalarization import Rule
 from .target import ModelDefinition
+from .workers import Device, WorkerCount
 
 if TYPE_CHECKING:
     from .dataset import Dataset
     from .graph import Graph
     from .quantized import QuantizedModel
+    from .search.sparse import SparseOptions
     from .target import Limits
 
 app = typer.Typer(
@@ -49,10 +52,28 @@ def run(
     candidates: Annotated[
         int, typer.Option(min=1, help="Candidates of the search in all, also after a resume.")
     ] = 24,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that evaluate.")] = 1,
+    workers: Annotated[
+        str, typer.Option(help="Processes that evaluate, or `ray` for a running Ray cluster.")
+    ] = "1",
+    device: Annotated[
+        Device, typer.Option(help="Where networks are trained; all workers share a GPU.")
+    ] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/DATASET.")] = None,
-    strategy: Annotated[str, typer.Option(help="sparse or random.")] = "sparse",
+    strategy: Annotated[str, typer.Option(help="sparse, random, evolution or ehvi.")] = "sparse",
+    stages: Annotated[
+        str | None,
+        typer.Option(
+            help="Candidates in stages 1 and 2 of sparse, such as 50,15; default: half of "
+            "--candidates, and 15 %."
+        ),
+    ] = None,
+    scalarization: Annotated[
+        Rule | None, typer.Option(help="How sparse chooses; default: hypervolume.")
+    ] = None,
+    early_stopping: Annotated[
+        bool, typer.Option(help="End a training once a model that is no larger is clearly better.")
+    ] = True,
     final_models: Annotated[
         int, typer.Option(min=1, help="Models of the front that get the long final training.")
     ] = 6,
@@ -60,11 +81,11 @@ def run(
     """Search, prune, measure, export and verify; the same command again continues."""
     import torch
 
-    from .api import defaults
+    from .api import defaults, health
     from .dataset import load_dataset
     from .delivery import deliver
     from .progress import StudyProgress
-    from .report import front_table, summary
+    from .report import front_table, health_table, summary
     from .space import SearchSpace
     from .study import Study
 
@@ -80,9 +101,12 @@ def run(
         space=SearchSpace(data.input_shape, data.class_count),
         limits=limits,
         strategy=strategy,
+        strategy_options=_strategy_options(strategy, folder, candidates, stages, scalarization),
         out=folder,
         seed=seed,
-        workers=workers,
+        workers=_workers(workers),
+        device=device,
+        early_stopping=early_stopping,
         final_models=final_models,
         **defaults(),
     )
@@ -107,6 +131,7 @@ def run(
         console.print(f"complete: all {candidates} candidates and the final models were there")
     console.print(front_table(delivery.front, limits))
     console.print(escape(summary(delivery.front, limits)), soft_wrap=True)
+    console.print(health_table(health(study.record)))
     console.print(f"table    {delivery.csv}\npicture  {delivery.png}\nC        {delivery.exports}/")
     for candidate_id, certificate in delivery.certificates.items():
         if not certificate.passed:
@@ -127,23 +152,19 @@ def run(
 @app.command()
 def report(folder: RunFolder) -> None:
     """Table and picture of a run, finished or not; writes front.csv and front.png again."""
-    from .candidate import Rejection
+    from .api import health
     from .delivery import write_front
     from .record import StudyRecord
-    from .report import front_table, summary
+    from .report import front_table, health_table, history_lines, summary
 
     record = StudyRecord.open(folder)
     frame, csv, png = write_front(record, record.test_errors())
-    history = record.history()
-    rejected = [o for o in history.outcomes if isinstance(o, Rejection)]
     console.print(front_table(frame, record.limits))
     console.print(escape(summary(frame, record.limits)), soft_wrap=True)
-    console.print(
-        f"{len(history.evaluations)} candidates evaluated, {len(rejected)} rejected, "
-        f"{len(history.pending)} unfinished\ntable    {csv}\npicture  {png}"
-    )
-    for rejection in rejected:
-        console.print(f"  {rejection.candidate.id}: {rejection.kind}: {escape(rejection.reason)}")
+    console.print(health_table(health(record)))
+    console.print(f"table    {csv}\npicture  {png}")
+    for line in history_lines(record.history()):
+        console.print(escape(line), soft_wrap=True)
 
 
 @app.command()
@@ -258,6 +279,43 @@ def _limits(
         parse_size(max_model_size) if max_model_size else model,
         definition,
     )
+
+
+def _workers(text: str) -> WorkerCount:
+    """A positive number of processes, or a Ray cluster."""
+    if text == "ray":
+        return "ray"
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"expected a number of 1 or more, or ray, got {text!r}")
+    return int(text)
+
+
+def _strategy_options(
+    strategy: str, folder: Path, candidates: int, stages: str | None, scalarization: Rule | None
+) -> "SparseOptions | None":
+    """Options of a new study, made for its number of candidates; None keeps those of an old one."""
+    from dataclasses import replace
+
+    from .record import DATABASE, StudyRecord
+    from .search.sparse import SparseOptions
+    from .search.strategies import stored_options
+
+    if strategy != "sparse":
+        if stages or scalarization:
+            raise typer.BadParameter("--stages and --scalarization are options of sparse")
+        return None
+    known = None
+    if (folder / DATABASE).is_file():
+        known = stored_options(StudyRecord.open(folder).settings, strategy)
+        if not (stages or scalarization):
+            return None
+    options: SparseOptions = known or SparseOptions.for_budget(candidates)
+    if stages:
+        first, _, pruning = stages.partition(",")
+        if not (first.strip().isdecimal() and pruning.strip().isdecimal()):
+            raise typer.BadParameter(f"expected two numbers such as 50,15, got {stages!r}")
+        options = replace(options, stages=(int(first), int(pruning)))
+    return replace(options, scalarization=scalarization) if scalarization else options
 
 
 def _log_to(path: Path) -> None:

@@ -2,22 +2,27 @@
 
     inherit -> train -> prune step by step -> quantize -> plan -> measure
 
+A training that cannot give a Pareto-optimal model any more is stopped (``stopping``), and one that
+is interrupted goes on from its last rung (``rungs``).
+
 What is measured is what is deployed: error, size and memory are those of the pruned int8 model
 that the run folder keeps for export. The outcome depends on the study's seed, the candidate and
 its parent's files, and on nothing else, so a candidate can be evaluated again after a crash.
 """
 
+import hashlib
 import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from .candidate import Candidate, Evaluation, Outcome, Rejection
+from .candidate import Candidate, Evaluation, Outcome, Recipe, Rejection
 from .dataset import Dataset
 from .errors import QuantizationError, TrainingDivergedError
 from .inheritance import inherit
@@ -26,8 +31,10 @@ from .memory import KernelLibrary, MemoryPlan, plan_memory
 from .network import Network
 from .quantize import quantize
 from .quantized import QuantizedModel
+from .rungs import Rungs
 from .space import SearchSpace
 from .training import TrainingConfig, default_augmentation, error_rate, train
+from .workers import Device
 
 _PLAN_METRICS = (
     "nonzeros",
@@ -49,6 +56,9 @@ class EvaluationConfig:
     Attributes:
         training: Dense training of a candidate without a parent, in the search.
         inherited_epochs: Dense training of a candidate that inherits weights, in the search.
+        inherited_loss: Largest validation error with inherited weights, before training, at which
+            ``inherited_epochs`` are enough; 1 is the error of guessing. A child that has lost more
+            of what its parent knew is trained as long as one without a parent.
         fine_tuning_epochs: Fine-tuning after each pruning step, in the search.
         final_epochs: Dense training of a model of the front.
         final_fine_tuning_epochs: Fine-tuning after each pruning step of a model of the front.
@@ -62,6 +72,7 @@ class EvaluationConfig:
     final_epochs: int = 24
     final_fine_tuning_epochs: int = 8
     fine_tuning_rate: float = 0.5
+    inherited_loss: float = 0.65
     calibration_images: int = 512
 
     @staticmethod
@@ -78,19 +89,48 @@ class EvaluationConfig:
             )
         return EvaluationConfig(TrainingConfig(augmentation=augmentation))
 
-    def dense(self, candidate: Candidate) -> TrainingConfig:
-        """Training before pruning."""
+    def on(self, device: Device) -> "EvaluationConfig":
+        """The same with training on another device."""
+        return replace(self, training=replace(self.training, device=device))
+
+    def dense(self, candidate: Candidate, loss: float = 1.0) -> TrainingConfig:
+        """Training before pruning.
+
+        Args:
+            candidate: Its effort and recipe count.
+            loss: Validation error before training; 1 is the error of guessing.
+        """
+        training = apply_recipe(self.training, candidate.recipe)
         if candidate.effort == "final":
-            return self.training.with_epochs(self.final_epochs)
-        inherits = candidate.parent is not None
-        return self.training.with_epochs(self.inherited_epochs) if inherits else self.training
+            return training.with_epochs(self.final_epochs)
+        short = loss <= self.inherited_loss
+        return training.with_epochs(self.inherited_epochs) if short else training
 
     def fine_tuning(self, candidate: Candidate) -> TrainingConfig:
         """Training during and after each pruning step."""
         final = candidate.effort == "final"
         epochs = self.final_fine_tuning_epochs if final else self.fine_tuning_epochs
-        rate = self.training.learning_rate * self.fine_tuning_rate
-        return self.training.with_epochs(epochs).with_learning_rate(rate)
+        training = apply_recipe(self.training, candidate.recipe)
+        rate = training.learning_rate * self.fine_tuning_rate
+        return training.with_epochs(epochs).with_learning_rate(rate)
+
+
+def apply_recipe(training: TrainingConfig, recipe: Recipe) -> TrainingConfig:
+    """The study's training as a candidate's recipe changes it.
+
+    >>> changed = apply_recipe(TrainingConfig(batch_size=3), Recipe(0.5, 0.1, None, 0.2))
+    >>> changed.learning_rate, changed.batch_size, changed.weight_decay, changed.dropout
+    (0.015, 2, 0.0001, 0.2)
+    """
+    decay = recipe.weight_decay
+    return replace(
+        training,
+        learning_rate=training.learning_rate * recipe.learning_rate_scale,
+        # A batch of one image has no variance.
+        batch_size=max(2, round(training.batch_size * recipe.batch_scale)),
+        weight_decay=training.weight_decay if decay is None else decay,
+        dropout=recipe.dropout,
+    )
 
 
 @dataclass(frozen=True)
@@ -118,14 +158,26 @@ class Evaluator:
     def __call__(self, candidate: Candidate) -> Outcome:
         """Trains, prunes, quantizes and measures; divergence becomes a rejection."""
         started = time.perf_counter()
+        checkpoint = (self.folder / _training_files(candidate)[1]).with_suffix(".state")
+        rungs = Rungs(candidate, checkpoint, self._key(candidate))
         try:
-            network, curve = self._trained(candidate)
-            network = self._pruned(candidate, network)
-            model = quantize(network, self._calibration_images())
+            outcome = self._evaluate(candidate, rungs)
         except TrainingDivergedError as error:
-            return Rejection(candidate, "diverged", str(error))
+            outcome = Rejection(candidate, "diverged", str(error))
         except QuantizationError as error:
-            return Rejection(candidate, "failed", f"cannot be quantized: {error}")
+            outcome = Rejection(candidate, "failed", f"cannot be quantized: {error}")
+        rungs.clear()
+        return replace(outcome, seconds=time.perf_counter() - started)
+
+    def _evaluate(self, candidate: Candidate, rungs: Rungs) -> Outcome:
+        network, curve = self._trained(candidate, rungs)
+        if rungs.reason is None and candidate.pruning and curve:
+            # Whether fine-tuning is worth while: the training is over.
+            rungs.judge(curve, len(curve))
+        if rungs.reason is not None:
+            return Rejection(candidate, "stopped", rungs.reason, curve, rungs.expected_error)
+        network = self._pruned(candidate, network)
+        model = quantize(network, self._calibration_images())
         plan = plan_memory(model, KernelLibrary.RUNTIME)
         objectives = {o.name: o.measure(model, plan, self.dataset) for o in self.objectives}
         _write(model_path(self.folder, candidate.id), model)
@@ -137,29 +189,62 @@ class Evaluator:
                 **plan_metrics(plan),
             },
             curve,
-            time.perf_counter() - started,
         )
 
-    def _trained(self, candidate: Candidate) -> tuple[Network, tuple[float, ...]]:
+    @property
+    def device(self) -> Device:
+        """Where networks are trained."""
+        return self.config.training.device
+
+    def reads(self, candidate: Candidate) -> tuple[str, ...]:
+        """Files below the folder that the evaluation reads, where they exist."""
+        parent = () if candidate.parent is None else (_search_weights(candidate.parent),)
+        return (*_training_files(candidate), *parent)
+
+    def writes(self, candidate: Candidate) -> tuple[str, ...]:
+        """Files below the folder that it may leave, in the order in which they must appear."""
+        return (*_training_files(candidate), _model(candidate.id))
+
+    def at(self, folder: Path) -> "Evaluator":
+        """The same evaluator for another folder."""
+        return replace(self, folder=folder)
+
+    def _trained(self, candidate: Candidate, rungs: Rungs) -> tuple[Network, tuple[float, ...]]:
         """The dense network before pruning, and its learning curve.
 
-        Final candidates of one architecture share one long training, whoever comes first: its
-        seed is that of the architecture, so all would compute the same.
+        Final candidates of one architecture and recipe share one long training, whoever comes
+        first: its seed is that of the architecture, so all would compute the same.
         """
-        path = _weights_path(self.folder, candidate)
+        curve_name, name = _training_files(candidate)
+        path = self.folder / name
         if candidate.effort == "final" and path.exists():
-            return Network.load(str(path)), _read_curve(path)
+            curve = tuple(json.loads((self.folder / curve_name).read_text()))
+            return Network.load(str(path)), curve
         stream = candidate.id
         if candidate.effort == "final":
             stream = int(candidate.architecture.hash(), 16) % 2**31 + 2**31
         torch_generator = self._torch_generator(stream, 0)
         network = Network(self.space.build(candidate.architecture), torch_generator)
+        loss = 1.0
         if candidate.parent is not None:
-            parent = Network.load(str(_search_weights_path(self.folder, candidate.parent)))
-            inherit(network, parent, np.random.default_rng([self.seed, stream, 1]))
-        result = train(network, self.dataset, self.config.dense(candidate), torch_generator)
-        _curve_path(path).parent.mkdir(parents=True, exist_ok=True)
-        _curve_path(path).write_text(json.dumps(result.curve))
+            parent = Network.load(str(self.folder / _search_weights(candidate.parent)))
+            rng = np.random.default_rng([self.seed, stream, 1])
+            # A quarter of the calibration images is plenty for means and variances.
+            inherit(network, parent, rng, self._calibration_images()[::4])
+            guessing = 1.0 - 1.0 / self.dataset.class_count
+            loss = error_rate(network, self.dataset.validation) / guessing
+        result = train(
+            network,
+            self.dataset,
+            self.config.dense(candidate, loss),
+            torch_generator,
+            after_epoch=rungs,
+            resume=rungs.resume(),
+        )
+        if rungs.reason is not None:
+            return network, result.curve
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / curve_name).write_text(json.dumps(result.curve))
         _write(path, network)  # Last: where there are weights, there is a curve.
         return network, result.curve
 
@@ -169,11 +254,17 @@ class Evaluator:
             network = by_name[step.method].prune(
                 network,
                 self.dataset,
-                step.sparsity,
+                step,
                 self.config.fine_tuning(candidate),
                 self._torch_generator(candidate.id, 2 + number),
             )
         return network
+
+    def _key(self, candidate: Candidate) -> str:
+        """Of what a training depends on, besides the data and the parent's weights."""
+        config = TypeAdapter(EvaluationConfig).dump_json(self.config)
+        text = f"{self.seed} {candidate.to_json()} {config.decode()}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def _calibration_images(self) -> NDArray[np.uint8]:
         images = self.dataset.train.images
@@ -193,26 +284,28 @@ def plan_metrics(plan: MemoryPlan) -> dict[str, float]:
 
 def model_path(folder: Path, candidate_id: int) -> Path:
     """Where a run folder keeps the int8 model of a candidate."""
-    return folder / "models" / f"{candidate_id}.safetensors"
+    return folder / _model(candidate_id)
 
 
-def _search_weights_path(folder: Path, candidate_id: int) -> Path:
-    return folder / "weights" / f"{candidate_id}.safetensors"
+def _model(candidate_id: int) -> str:
+    return f"models/{candidate_id}.safetensors"
 
 
-def _weights_path(folder: Path, candidate: Candidate) -> Path:
-    """Where the dense weights of a candidate are kept."""
+def _search_weights(candidate_id: int) -> str:
+    return f"weights/{candidate_id}.safetensors"
+
+
+def _training_files(candidate: Candidate) -> tuple[str, str]:
+    """Where the learning curve and the dense weights of a candidate are kept.
+
+    Final candidates share them where architecture, recipe and parent are equal.
+    """
+    name = str(candidate.id)
     if candidate.effort == "final":
-        return folder / "weights" / f"final-{candidate.architecture.hash()}.safetensors"
-    return _search_weights_path(folder, candidate.id)
-
-
-def _curve_path(weights: Path) -> Path:
-    return weights.with_suffix(".curve.json")
-
-
-def _read_curve(weights: Path) -> tuple[float, ...]:
-    return tuple(json.loads(_curve_path(weights).read_text()))
+        recipe = TypeAdapter(Recipe).dump_json(candidate.recipe)
+        digest = hashlib.sha256(recipe + str(candidate.parent).encode()).hexdigest()[:8]
+        name = f"final-{candidate.architecture.hash()}-{digest}"
+    return f"weights/{name}.curve.json", f"weights/{name}.safetensors"
 
 
 def _write(path: Path, content: Network | QuantizedModel) -> None:

@@ -99,7 +99,14 @@ def _all_finals(
 
 def _as_final(candidate: Candidate, pruning: tuple[PruningStep, ...]) -> Candidate:
     parent = candidate.id if candidate.effort == "search" else candidate.parent
-    return replace(candidate, pruning=pruning, parent=parent, morphisms=(), effort="final")
+    return replace(
+        candidate,
+        pruning=pruning,
+        parent=parent,
+        morphisms=(),
+        effort="final",
+        error_to_beat=None,
+    )
 
 
 def _pruned_further(base: Candidate, space: SearchSpace, fits: Fits) -> list[Candidate]:

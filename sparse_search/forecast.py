@@ -1,11 +1,12 @@
 """Forecaster: the memory plan of a candidate before anything is trained.
 
 Shapes, working memory, MACs and unpruned sizes are exact. So are sizes after structured pruning,
-which takes the same fraction of every channel group. After unstructured pruning the number of
-zeros is known and their share of each layer is not. A plan assumes the same share everywhere. Up
-to rounding this is an upper bound of the flash: the bytes of a layer, the smaller of a dense and a
-bitmap encoding, are a concave function of its sparsity, so uneven shares take fewer bytes. Only
-the memory that SpArSe counts by layer, inputs and weights, can turn out larger.
+which takes a known fraction of every channel group. After unstructured pruning the number of zeros
+is known, and that of a layer which has its own sparsity; the share of every other layer is not. A
+plan assumes that these have equal shares. Up to rounding this is an upper bound of the flash: the
+bytes of a layer, the smaller of a dense and a bitmap encoding, are a concave function of its
+sparsity, so uneven shares take fewer bytes. Only the memory that SpArSe counts by layer, inputs
+and weights, can turn out larger.
 """
 
 from collections import OrderedDict
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _Key: TypeAlias = tuple[Architecture, tuple[PruningStep, ...]]
 
-DEFAULT_CACHE_SIZE = 20_000
+DEFAULT_CACHE_SIZE = 5_000
 """Plans that are remembered; one takes about 5 KB."""
 
 
@@ -62,8 +63,8 @@ class Forecaster:
         """The plan of the candidate after pruning.
 
         Raises:
-            ArchitectureError: The architecture does not fit the input, or a pruning method is
-                unknown.
+            ArchitectureError: The architecture does not fit the input, or a pruning method, or
+                an operator that it names, is unknown.
         """
         key = (candidate.architecture, candidate.pruning)
         plan = self._cache.get(key)
@@ -81,11 +82,13 @@ class Forecaster:
         return limits.check(self.plan(candidate))
 
     def _predict(self, architecture: Architecture, pruning: Sequence[PruningStep]) -> MemoryPlan:
-        graph, zeros = self.space.build(architecture), 0.0
+        graph = self.space.build(architecture)
+        zeros: dict[str, float] = {}
         for step in pruning:
-            graph, fraction = self._pruner(step.method).predict(graph, step.sparsity)
+            graph, fractions = self._pruner(step.method).predict(graph, step)
             # A later method starts from the zeros of an earlier one: it adds what is missing.
-            zeros = max(zeros, fraction)
+            for name, fraction in fractions.items():
+                zeros[name] = max(zeros.get(name, 0.0), fraction)
         return plan_memory(graph, self.kernels, zeros)
 
     def _pruner(self, method: str) -> Pruner:

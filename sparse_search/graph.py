@@ -13,7 +13,7 @@ Conventions, the same everywhere:
 
 import hashlib
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Annotated, Literal, TypeAlias
 
@@ -118,10 +118,24 @@ class Add:
     kind: Literal["add"] = "add"
 
 
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """Two or more tensors of any shapes, each flattened like a fully connected operator's input.
+
+    In int8 each input is requantized to the output's scale.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    kind: Literal["concat"] = "concat"
+
+
 WeightedOperator: TypeAlias = Conv2d | DepthwiseConv2d | Dense
 PoolOperator: TypeAlias = MaxPool2d | AvgPool2d
 Operator: TypeAlias = Annotated[
-    Conv2d | DepthwiseConv2d | Dense | MaxPool2d | AvgPool2d | Add, Field(discriminator="kind")
+    Conv2d | DepthwiseConv2d | Dense | MaxPool2d | AvgPool2d | Add | Concat,
+    Field(discriminator="kind"),
 ]
 
 
@@ -145,6 +159,15 @@ def window_count(size: int, kernel: int, stride: int, padding: tuple[int, int]) 
     return (size + sum(padding) - kernel) // stride + 1
 
 
+@lru_cache(maxsize=20_000)
+def _window_counts(
+    size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], padding: Padding
+) -> tuple[int, int]:
+    """Numbers of window positions along both axes."""
+    rows = window_count(size[0], kernel[0], stride[0], padding[:2])
+    return rows, window_count(size[1], kernel[1], stride[1], padding[2:])
+
+
 @dataclass(frozen=True)
 class Graph:
     """Operators in execution order over named tensors.
@@ -158,21 +181,22 @@ class Graph:
     operators: tuple[Operator, ...]
 
     def __post_init__(self) -> None:
-        if len({t.name for t in self.tensors}) != len(self.tensors):
+        if len(self._by_name) != len(self.tensors):
             raise GraphError("expected distinct tensor names")
         if len({op.name for op in self.operators}) != len(self.operators):
             raise GraphError("expected distinct operator names")
         if [t.name for t in self.tensors[1:]] != [op.output for op in self.operators]:
             raise GraphError("expected the input tensor, then each operator's output in order")
-        known = {self.tensors[0].name} if self.tensors else set()
-        for operator in self.operators:
-            for name in operator.inputs:
-                if name not in known:
-                    raise GraphError(f"{operator.name} reads {name!r}, which nothing wrote before")
+        known = {t.name for t in self.tensors[:1]}
+        for operator, tensor in zip(self.operators, self.tensors[1:], strict=True):
+            if not known.issuperset(operator.inputs):
+                name = next(name for name in operator.inputs if name not in known)
+                raise GraphError(f"{operator.name} reads {name!r}, which nothing wrote before")
             expected = self.output_shape(operator)
-            found = self.shape(operator.output)
-            if expected != found:
-                raise GraphError(f"{operator.name}: expected output {expected}, found {found}")
+            if expected != tensor.shape:
+                raise GraphError(
+                    f"{operator.name}: expected output {expected}, found {tensor.shape}"
+                )
             known.add(operator.output)
 
     @cached_property
@@ -208,24 +232,31 @@ class Graph:
         """The shape that ``operator`` must write, from its inputs and its own attributes.
 
         Raises:
-            GraphError: No window fits, channels differ, or inputs of Add differ.
+            GraphError: No window fits, channels differ, inputs of Add differ, or Concat has fewer
+                than two.
         """
-        height, width, channels = self.shape(operator.inputs[0])
-        declared = self.shape(operator.output)
+        if isinstance(operator, Concat):
+            if len(operator.inputs) < 2:
+                raise GraphError(
+                    f"{operator.name}: expected at least two inputs, got {len(operator.inputs)}; "
+                    "read the tensor itself"
+                )
+            return (1, 1, sum(self.tensor(name).size for name in operator.inputs))
+        by_name = self._by_name
+        shape, declared = by_name[operator.inputs[0]].shape, by_name[operator.output].shape
         if isinstance(operator, Dense):
             return (1, 1, declared[2])
         if isinstance(operator, Add):
-            if self.shape(operator.inputs[1]) != (height, width, channels):
+            if by_name[operator.inputs[1]].shape != shape:
                 raise GraphError(f"{operator.name}: expected two inputs of one shape")
-            return (height, width, channels)
-        top, bottom, left, right = operator.padding
-        out_height = window_count(height, operator.kernel[0], operator.stride[0], (top, bottom))
-        out_width = window_count(width, operator.kernel[1], operator.stride[1], (left, right))
-        if out_height < 1 or out_width < 1:
+            return shape
+        size = _window_counts(shape[:2], operator.kernel, operator.stride, operator.padding)
+        if min(size) < 1:
             raise GraphError(
-                f"{operator.name}: a {operator.kernel} window does not fit a {height}x{width} map"
+                f"{operator.name}: a {operator.kernel} window does not fit a "
+                f"{shape[0]}x{shape[1]} map"
             )
-        return (out_height, out_width, declared[2] if isinstance(operator, Conv2d) else channels)
+        return (*size, declared[2] if isinstance(operator, Conv2d) else shape[2])
 
     def weight_shape(self, operator: WeightedOperator) -> tuple[int, ...]:
         """Shape of the weights in CMSIS-NN's layout (see the operator classes)."""
@@ -273,16 +304,23 @@ class Graph:
         """The same operators over tensors whose channel counts are replaced.
 
         Args:
-            channels: New channel count by tensor name; tensors not named keep theirs.
+            channels: New channel count by tensor name; tensors not named keep theirs, but for
+                the outputs of Concat, whose size follows from the inputs.
 
         Raises:
             GraphError: The counts contradict an operator (a depthwise, pooling or add operator
-                whose input and output would differ).
+                whose input and output would differ, or a Concat).
         """
-        tensors = tuple(
-            replace(t, shape=(*t.shape[:2], channels.get(t.name, t.shape[2]))) for t in self.tensors
-        )
-        return Graph(tensors, self.operators)
+        producers = {op.output: op for op in self.operators}
+        tensors: dict[str, Tensor] = {}
+        for tensor in self.tensors:
+            count = tensor.shape[2]
+            producer = producers.get(tensor.name)
+            if isinstance(producer, Concat):
+                count = sum(tensors[name].size for name in producer.inputs)
+            shape = (*tensor.shape[:2], channels.get(tensor.name, count))
+            tensors[tensor.name] = replace(tensor, shape=shape)
+        return Graph(tuple(tensors.values()), self.operators)
 
     def to_json(self) -> str:
         """Compact JSON, the same text for equal graphs."""

@@ -5,14 +5,14 @@ Each has a contract test that runs over a registry (``MORPHISMS``, ``OBJECTIVES`
 nothing is inherited.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from .architecture import Architecture
-from .candidate import Candidate, History
+from .candidate import Candidate, History, PruningStep
 from .graph import Graph
 
 if TYPE_CHECKING:
@@ -64,12 +64,16 @@ class Morphism(Protocol):
 def morph(
     morphism: Morphism, architecture: Architecture, site: Site, space: "SearchSpace"
 ) -> Architecture | None:
-    """The canonical child of one edit; None if it leaves the space or changes nothing."""
-    child = morphism.apply(architecture, site)
-    if not space.contains(child):
-        return None
-    child = space.canonical(child)
-    return None if child == space.canonical(architecture) else child
+    """The canonical child of one edit; None if it leaves the space or changes nothing.
+
+    Args:
+        morphism: The edit.
+        architecture: Canonical; the child of another spelling may be the same network.
+        site: One of the morphism's sites in the architecture.
+        space: What the child must be a member of.
+    """
+    child = space.canonical_member(morphism.apply(architecture, site))
+    return None if child == architecture else child
 
 
 class Objective(Protocol):
@@ -102,12 +106,16 @@ class Pruner(Protocol):
         """Unique name, as stored in ``PruningStep.method``."""
         ...
 
-    def predict(self, graph: Graph, sparsity: float) -> tuple[Graph, float]:
+    def predict(self, graph: Graph, step: PruningStep) -> tuple[Graph, Mapping[str, float]]:
         """What is known before training.
 
         Returns:
-            The graph after pruning (fewer channels or the same), and the fraction of its
-            weights that will be zero.
+            The graph after pruning (fewer channels or the same), and the fraction of weights
+            that will be zero by operator name; 0 where there is none. The number of zeros of the
+            whole network is exact.
+
+        Raises:
+            ArchitectureError: ``step.layers`` names an operator that the graph lacks.
         """
         ...
 
@@ -115,7 +123,7 @@ class Pruner(Protocol):
         self,
         network: "Network",
         dataset: "Dataset",
-        sparsity: float,
+        step: PruningStep,
         config: "TrainingConfig",
         generator: "torch.Generator",
     ) -> "Network":

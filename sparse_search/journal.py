@@ -22,12 +22,14 @@ from typing import Any, TypeAlias
 import filelock
 from pydantic import ValidationError
 
-from .candidate import Candidate, Evaluation, History, Outcome
+from .candidate import Candidate, Evaluation, History, Outcome, read_outcome
 from .errors import StudyError, StudyLockedError
-from .workers import read_outcome
 
 Json: TypeAlias = Any
 Settings: TypeAlias = Mapping[str, Json]
+
+PROPOSAL_SECONDS = "proposal_seconds"
+"""Metric of ``Journal.measurements``: wall time that the proposal of a candidate took."""
 
 _APPLICATION_ID = 0x53705365  # marks the file as ours
 _VERSION = 1
@@ -115,10 +117,22 @@ class Journal:
             pending = [Candidate.from_json(text) for text, outcome in rows if outcome is None]
         return History(outcomes, pending)
 
-    def propose(self, candidate: Candidate) -> None:
-        """Records a candidate before it is evaluated."""
-        row = (candidate.id, candidate.to_json(), time.time())
-        self._insert("INSERT INTO candidates VALUES (?, ?, ?)", row)
+    def propose(self, candidate: Candidate, seconds: float | None = None) -> None:
+        """Records a candidate before it is evaluated.
+
+        Args:
+            candidate: What was proposed.
+            seconds: Wall time that the proposal took; apart from the candidate, like all times.
+        """
+        now = time.time()
+        with self._connect() as db:
+            db.execute("BEGIN IMMEDIATE")
+            row = (candidate.id, candidate.to_json(), now)
+            db.execute("INSERT INTO candidates VALUES (?, ?, ?)", row)
+            if seconds is not None:
+                duration = (candidate.id, PROPOSAL_SECONDS, seconds, now)
+                db.execute("INSERT INTO measurements VALUES (?, ?, ?, ?)", duration)
+            db.execute("COMMIT")
 
     def record(self, outcome: Outcome) -> None:
         """Records the outcome of a proposed candidate."""
@@ -144,8 +158,7 @@ class Journal:
         for candidate in history.pending:
             digest.update(f"{candidate.to_json()}\n".encode())
         for outcome in history.outcomes:
-            timeless = replace(outcome, seconds=0.0) if isinstance(outcome, Evaluation) else outcome
-            digest.update(f"{timeless.to_json()}\n".encode())
+            digest.update(f"{replace(outcome, seconds=0.0).to_json()}\n".encode())
         return digest.hexdigest()
 
     def _insert(self, statement: str, row: tuple[int | float | str, ...]) -> None:

@@ -1,7 +1,7 @@
 """Network: a graph as a trainable torch module, its weights addressed by operator name."""
 
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Callable, Iterator
+from typing import TypeAlias, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from .errors import GraphError
 from .graph import (
     Add,
     AvgPool2d,
+    Concat,
     Conv2d,
     Dense,
     DepthwiseConv2d,
@@ -29,6 +30,9 @@ _EPSILON = 1e-5
 _MOMENTUM = 0.1
 # The usual weights of red, green and blue in luma (ITU-R BT.601).
 _LUMA = (0.299, 0.587, 0.114)
+
+Dropout: TypeAlias = Callable[[Tensor], Tensor]
+"""Leaves out some of the numbers that a fully connected operator reads, [n, inputs]."""
 
 
 class Unit(nn.Module):
@@ -46,7 +50,11 @@ class Unit(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], batch_norm: bool) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(shape))
+        weight = torch.zeros(shape)
+        if len(shape) == 4:
+            # In memory as (out_c, k_h, k_w, in_c): then torch keeps feature maps that way, too.
+            weight = torch.zeros(shape[0], *shape[2:], shape[1]).permute(0, 3, 1, 2)
+        self.weight = nn.Parameter(weight)
         self.bias = None if batch_norm else nn.Parameter(torch.zeros(shape[0]))
         self.norm = None
         if batch_norm:
@@ -83,8 +91,9 @@ def _torch_shape(graph: Graph, operator: WeightedOperator) -> tuple[int, ...]:
 class Network(nn.Module):
     """A graph with weights.
 
-    Feature maps are NCHW inside, as torch computes fastest; everything that leaves the class is
-    in the graph's NHWC order.
+    Feature maps are tensors [n, c, h, w] that lie in memory as [n, h, w, c]: with few channels
+    torch computes depthwise convolutions, poolings and gradients several times as fast on them.
+    Everything that leaves the class is in the graph's NHWC order.
     """
 
     def __init__(self, graph: Graph, generator: torch.Generator | None = None) -> None:
@@ -97,6 +106,7 @@ class Network(nn.Module):
         for operator in graph.operators:
             if isinstance(operator, MaxPool2d | AvgPool2d) and any(operator.padding):
                 raise GraphError(f"{operator.name}: padded pooling cannot be trained")
+        self._first_dense = next((op.name for op in graph.weighted if isinstance(op, Dense)), None)
         if generator is not None:
             self._initialise(generator)
 
@@ -121,14 +131,21 @@ class Network(nn.Module):
         """Weighted operators with their weights, in execution order."""
         return ((op, self.unit(op.name)) for op in self.graph.weighted)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [n, classes] of float images [n, c, h, w] in [0, 1]."""
+    def forward(self, images: Tensor, dropout: Dropout | None = None) -> Tensor:
+        """Logits [n, classes] of float images [n, c, h, w] in [0, 1].
+
+        Args:
+            images: Fastest where they lie in memory as ``to_input`` makes them.
+            dropout: Applied to what the first fully connected operator reads.
+        """
         tensors = {self.graph.input.name: images}
         for operator in self.graph.operators:
-            tensors[operator.output] = self._run(operator, tensors)
+            tensors[operator.output] = self._run(operator, tensors, dropout)
         return tensors[self.graph.output.name].flatten(1)
 
-    def _run(self, operator: Operator, tensors: dict[str, Tensor]) -> Tensor:
+    def _run(
+        self, operator: Operator, tensors: dict[str, Tensor], dropout: Dropout | None = None
+    ) -> Tensor:
         x = tensors[operator.inputs[0]]
         if isinstance(operator, MaxPool2d):
             return functional.max_pool2d(x, operator.kernel, operator.stride)
@@ -136,11 +153,15 @@ class Network(nn.Module):
             return functional.avg_pool2d(x, operator.kernel, operator.stride)
         if isinstance(operator, Add):
             y = x + tensors[operator.inputs[1]]
-            return functional.relu(y) if operator.activation == "relu" else y
+            return functional.relu_(y) if operator.activation == "relu" else y
+        if isinstance(operator, Concat):
+            parts = [_vectors(tensors[name]) for name in operator.inputs]
+            return torch.cat(parts, dim=1)[:, :, None, None]
         unit = self.unit(operator.name)
         if isinstance(operator, Dense):
-            if x.dim() == 4:
-                x = x.permute(0, 2, 3, 1).flatten(1)
+            x = _vectors(x)
+            if dropout is not None and operator.name == self._first_dense:
+                x = dropout(x)
             y = functional.linear(x, unit.weight, unit.bias)
         else:
             top, bottom, left, right = operator.padding
@@ -152,8 +173,8 @@ class Network(nn.Module):
                 x, unit.weight, unit.bias, operator.stride, (top, left), groups=groups
             )
         if unit.norm is not None:
-            y = unit.norm(y)
-        return functional.relu(y) if operator.activation == "relu" else y
+            y = _batch_norm(y, unit.norm)
+        return functional.relu_(y) if operator.activation == "relu" else y
 
     def apply_masks(self) -> None:
         """Sets every pruned weight to zero."""
@@ -218,18 +239,38 @@ class Network(nn.Module):
         return network
 
 
-def planes(images: NDArray[np.uint8]) -> Tensor:
-    """A copy of images [n, h, w, c] as a tensor [n, c, h, w] of bytes, with plain strides.
+def _vectors(x: Tensor) -> Tensor:
+    """Feature maps [n, c, h, w] as vectors [n, h * w * c]; vectors [n, c] as they are."""
+    return x.permute(0, 2, 3, 1).flatten(1) if x.dim() == 4 else x
 
-    Strides that are equivalent for c = 1 would do by the book, but torch 2.13 reads outside the
-    image for some of them.
+
+def _batch_norm(x: Tensor, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> Tensor:
+    """What calling the module does, without its bookkeeping, which takes as long as the work."""
+    return functional.batch_norm(
+        x,
+        norm.running_mean,
+        norm.running_var,
+        norm.weight,
+        norm.bias,
+        norm.training,
+        _MOMENTUM,
+        _EPSILON,
+    )
+
+
+def channels_last(images: NDArray[np.uint8]) -> Tensor:
+    """A view of contiguous images [n, h, w, c] as a tensor [n, c, h, w] of bytes.
+
+    Its strides are set, not computed: where a size is 1, numpy's may be any number, and torch 2.13
+    reads outside the image for some of them.
     """
-    return torch.from_numpy(images.transpose(0, 3, 1, 2).copy(order="C"))
+    n, h, w, c = images.shape
+    return torch.from_numpy(images).as_strided((n, c, h, w), (h * w * c, 1, w * c, c))
 
 
 def to_input(images: NDArray[np.uint8]) -> Tensor:
     """Images [n, h, w, c] of bytes as a network takes them: [n, c, h, w] in [0, 1]."""
-    return to_float(planes(images))
+    return to_float(channels_last(images.copy(order="C")))
 
 
 def to_float(images: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ from rich.progress import (
 )
 
 from .candidate import Candidate, Evaluation, Outcome
-from .study import Event, Finished, PhaseStarted
+from .report.outcomes import describe_stage
+from .study import Event, Finished, PhaseStarted, Started
 
 _PHASES = {"search": "searching", "final": "training the front"}
 
@@ -28,6 +29,7 @@ class StudyProgress:
         self._console = console
         self._bar = bar(console)
         self._task: TaskID | None = None
+        self._stage = 0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -49,10 +51,22 @@ class StudyProgress:
             self._task = self._bar.add_task(
                 _PHASES[event.phase], total=event.total, completed=event.done
             )
+        elif isinstance(event, Started):
+            self._show_stage(event.candidate)
         elif isinstance(event, Finished):
             self._console.print(describe(event.outcome), highlight=False, soft_wrap=True)
             if self._task is not None:
                 self._bar.advance(self._task)
+
+    def _show_stage(self, candidate: Candidate) -> None:
+        """Names the stage of the search, where there are stages and it has changed."""
+        # Of what several workers finish, some is still from the stage before.
+        if candidate.effort == "search" and candidate.stage > self._stage:
+            self._stage = candidate.stage
+            stage = describe_stage(candidate.stage)
+            self._console.print(stage, highlight=False)
+            if self._task is not None:
+                self._bar.update(self._task, description=f"{_PHASES['search']}, {stage}")
 
     def step(self, description: str, done: int, total: int) -> None:
         """Shows how far a later step is."""

@@ -8,8 +8,8 @@
 
 A tensor's range is chosen from its values on the calibration images; it always contains 0, and
 it is clipped where that lowers the squared error of quantization. Pooling keeps its input's
-scale, the logits are never clipped, and the network's input is fixed at 1/255. A weight that is
-exactly 0 stays 0, so a pruning mask survives.
+scale, a concatenation has its own, the logits are never clipped, and the network's input is fixed
+at 1/255. A weight that is exactly 0 stays 0, so a pruning mask survives.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import QuantizationError
-from .graph import Add, AvgPool2d, DepthwiseConv2d, Graph, MaxPool2d, WeightedOperator
+from .graph import (
+    Activation,
+    Add,
+    AvgPool2d,
+    Concat,
+    DepthwiseConv2d,
+    Graph,
+    MaxPool2d,
+    WeightedOperator,
+)
 from .integer import INPUT_QUANTIZATION, QuantizedWeights, TensorQuantization, channel_rows
 from .integer.checks import INPUT_SPAN, check_images
 from .quantized import QuantizedModel
@@ -91,14 +100,16 @@ def quantize(
             continue
         _require_finite(observed, name, (len(images), *graph.shape(name)))
         ratios = (1.0,) if name in unclipped else tuple(clip_ratios)
-        if isinstance(operator, Add):
-            reach = INPUT_SPAN * sum(tensors[source].scale for source in operator.inputs)
-            tensors[name] = _output_quantization(observed[name], operator, reach, ratios)
+        if isinstance(operator, Add | Concat):
+            sources = [tensors[source] for source in operator.inputs]
+            reach = _join_reach(operator, sources)
+            tensors[name] = _output_quantization(observed[name], reach, ratios)
         else:
             real = _folded(network, graph, operator)
             source = tensors[operator.inputs[0]]
-            reach = float(_channel_reach(*real, operator, source.scale).max())
-            tensors[name] = _output_quantization(observed[name], operator, reach, ratios)
+            magnitude = float(_channel_reach(*real, operator, source.scale).max())
+            reach = _activated(magnitude, operator.activation)
+            tensors[name] = _output_quantization(observed[name], reach, ratios)
             weights[operator.name] = _quantize_weights(
                 *real, operator, source.scale, tensors[name].scale
             )
@@ -147,20 +158,44 @@ def range_quantization(low: float, high: float) -> TensorQuantization:
 
 
 def _output_quantization(
-    values: Reals, operator: WeightedOperator | Add, reach: float, clip_ratios: Sequence[float]
+    values: Reals, reach: tuple[float, float], clip_ratios: Sequence[float]
 ) -> TensorQuantization:
-    """Quantization of an operator's output; ``reach`` bounds its magnitude for any image."""
+    """Quantization of an operator's output; ``reach`` bounds its values for any image.
+
+    Args:
+        values: Of the output, on the calibration images.
+        reach: (least, largest), with 0 between them.
+        clip_ratios: Fractions in (0, 1] of the observed range.
+    """
+    low, high = reach
     if np.any(values):
         chosen = choose_quantization(values, clip_ratios)
         # Far below its reach, a tensor's left shift would leave int32.
-        scale = max(chosen.scale, reach / _OUTPUT_STEPS_MAX)
+        scale = max(chosen.scale, max(-low, high) / _OUTPUT_STEPS_MAX)
         return TensorQuantization(scale, chosen.zero_point)
-    if reach == 0:
+    if low == high:
         # Zero for every image, so any scale is right; a fine one keeps the biases that are added
         # to it downstream precise.
         return TensorQuantization(2.0**-16, -128)
     # Never active on the calibration images: prepare for all that any image can cause.
-    return range_quantization(0.0 if operator.activation == "relu" else -reach, reach)
+    return range_quantization(low, high)
+
+
+def _activated(magnitude: float, activation: Activation) -> tuple[float, float]:
+    """(least, largest) value of an activation whose input is at most ``magnitude`` from 0."""
+    return (0.0 if activation == "relu" else -magnitude), magnitude
+
+
+def _join_reach(
+    operator: Add | Concat, sources: Sequence[TensorQuantization]
+) -> tuple[float, float]:
+    """(least, largest) value that an operator without weights can make of its inputs."""
+    if isinstance(operator, Add):
+        return _activated(INPUT_SPAN * sum(s.scale for s in sources), operator.activation)
+    return (
+        min(s.scale * (-128 - s.zero_point) for s in sources),
+        max(s.scale * (127 - s.zero_point) for s in sources),
+    )
 
 
 def _quantize_weights(
@@ -192,11 +227,11 @@ def _channel_reach(
 
 
 def _sources(graph: Graph, tensor: str) -> set[str]:
-    """The tensor and, through pooling, the tensors that share its quantization."""
+    """The tensor and, through pooling and concatenation, those whose values it passes on."""
     names = {tensor}
     for operator in reversed(graph.operators):
-        if operator.output in names and isinstance(operator, MaxPool2d | AvgPool2d):
-            names.add(operator.inputs[0])
+        if operator.output in names and isinstance(operator, MaxPool2d | AvgPool2d | Concat):
+            names.update(operator.inputs)
     return names
 
 

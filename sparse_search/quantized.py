@@ -21,6 +21,7 @@ from .errors import GraphError, QuantizationError
 from .graph import (
     Add,
     AvgPool2d,
+    Concat,
     Conv2d,
     DepthwiseConv2d,
     Graph,
@@ -30,11 +31,13 @@ from .graph import (
 from .integer import (
     INPUT_QUANTIZATION,
     AddParameters,
+    ConcatInput,
     QuantizedWeights,
     Requantization,
     TensorQuantization,
     add,
     average_pool2d,
+    concat,
     conv2d,
     dense,
     depthwise_conv2d,
@@ -93,6 +96,8 @@ class QuantizedModel:
         for operator in self.graph.operators:
             if isinstance(operator, Add):
                 self.add_parameters(operator)
+            elif isinstance(operator, Concat):
+                self.concat_inputs(operator)
 
     def __reduce__(self) -> tuple[type["QuantizedModel"], tuple[Any, ...]]:
         """Rebuilds through the constructor, so a copy in another process is checked too."""
@@ -100,7 +105,7 @@ class QuantizedModel:
 
     def activation_range(self, operator: Operator) -> tuple[int, int]:
         """The int8 values (lowest, highest) that ``operator`` may write."""
-        if isinstance(operator, MaxPool2d | AvgPool2d) or operator.activation == "none":
+        if isinstance(operator, MaxPool2d | AvgPool2d | Concat) or operator.activation == "none":
             return -128, 127
         return self.tensors[operator.output].zero_point, 127
 
@@ -111,6 +116,13 @@ class QuantizedModel:
             (first.scale, second.scale, output.scale),
             (first.zero_point, second.zero_point, output.zero_point),
             *self.activation_range(operator),
+        )
+
+    def concat_inputs(self, operator: Concat) -> tuple[ConcatInput, ...]:
+        """How each input of a ``Concat`` operator is brought to the output's scale."""
+        output = self.tensors[operator.output]
+        return tuple(
+            ConcatInput.from_quantizations(self.tensors[name], output) for name in operator.inputs
         )
 
     def trace(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.int8]]:
@@ -159,6 +171,9 @@ class QuantizedModel:
         low, high = self.activation_range(operator)
         if isinstance(operator, Add):
             return add(inputs, values[operator.inputs[1]], self.add_parameters(operator))
+        if isinstance(operator, Concat):
+            read = [values[name] for name in operator.inputs]
+            return concat(read, self.concat_inputs(operator))
         if isinstance(operator, MaxPool2d | AvgPool2d):
             pool = max_pool2d if isinstance(operator, MaxPool2d) else average_pool2d
             return pool(

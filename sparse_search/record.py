@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from .candidate import Evaluation, History
 from .errors import StudyError
 from .finals import search_history
-from .journal import Journal
+from .journal import PROPOSAL_SECONDS, Journal
 from .pareto import ParetoFront
 from .space import SearchSpace
 from .target import Limits
@@ -101,6 +101,10 @@ class StudyRecord:
     def test_errors(self) -> dict[int, float]:
         """Test error (fraction) of the integer models that were measured, by candidate id."""
         return self.journal.measurements(_TEST_ERROR)
+
+    def proposal_seconds(self) -> dict[int, float]:
+        """Wall time that proposing took, by id of the search candidate."""
+        return self.journal.measurements(PROPOSAL_SECONDS)
 
     def measure_test(
         self, dataset: "Dataset", progress: Callable[[int, int], None] = lambda done, total: None

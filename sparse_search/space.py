@@ -1,42 +1,111 @@
 """SearchSpace: what may be proposed. Samples, checks membership, gives canonical forms."""
 
-from dataclasses import dataclass
-from itertools import product
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal, TypeVar
 
 import numpy as np
 
+from . import sampling
 from .architecture import (
     Architecture,
-    ConvBlock,
+    Branch,
     ConvLayer,
+    DepthwiseConv2D,
     DownsampledConv2D,
-    InputTransform,
+    FcBranch,
+    HeadKind,
+    LayerKind,
     PaddingMode,
     PoolKind,
 )
 from .builder import build_graph
-from .candidate import PruningStep
-from .canonical import LAYER_CLASSES, LayerKind, parse_graph
+from .candidate import PruningStep, Recipe
+from .canonical import parse_graph
 from .errors import ArchitectureError
 from .graph import Graph, Shape
 
-_SAMPLE_ATTEMPTS = 200
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class PruningRange:
-    """The sparsities that one pruning method may be asked for: 0, step, 2 step, ... maximum."""
+    """The sparsities that one pruning method may be asked for: 0, step, 2 step, ... maximum.
+
+    Attributes:
+        method: Name of a pruner.
+        maximum: Largest sparsity.
+        step: Between sparsities.
+        per_layer: Whether single layers may have a sparsity of their own.
+    """
 
     method: str
     maximum: float
     step: float = 0.05
+    per_layer: bool = True
 
     @property
     def levels(self) -> tuple[float, ...]:
         """Every allowed sparsity, ascending."""
         count = round(self.maximum / self.step)
         return tuple(round(i * self.step, 6) for i in range(count + 1))
+
+
+@dataclass(frozen=True)
+class RecipeRange:
+    """Training parameters that may be chosen; see ``Recipe``. A choice of one is no choice.
+
+    Attributes:
+        learning_rate_scales: Factors on the study's peak learning rate, ascending.
+        batch_scales: Factors on its batch size, ascending.
+        weight_decays: Weight decays, ascending; None is the study's.
+        dropouts: Dropout fractions, ascending.
+    """
+
+    learning_rate_scales: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
+    batch_scales: tuple[float, ...] = (0.5, 1.0, 2.0)
+    weight_decays: tuple[float | None, ...] = (None, 1e-3, 1e-2, 1e-1)
+    dropouts: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3)
+
+    @staticmethod
+    def fixed() -> "RecipeRange":
+        """Only the study's own recipe."""
+        return RecipeRange((1.0,), (1.0,), (None,), (0.0,))
+
+    def __contains__(self, recipe: Recipe) -> bool:
+        return (
+            recipe.learning_rate_scale in self.learning_rate_scales
+            and recipe.batch_scale in self.batch_scales
+            and recipe.weight_decay in self.weight_decays
+            and recipe.dropout in self.dropouts
+        )
+
+    def neighbours(self, recipe: Recipe) -> tuple[Recipe, ...]:
+        """The recipes that differ in one parameter by one step; None is next to every decay."""
+        rates = _neighbours(self.learning_rate_scales, recipe.learning_rate_scale)
+        batches = _neighbours(self.batch_scales, recipe.batch_scale)
+        others = [decay for decay in self.weight_decays if decay != recipe.weight_decay]
+        if recipe.weight_decay is None:
+            decays = others
+        else:
+            decays = _neighbours(self.weight_decays, recipe.weight_decay)
+            decays += [None] if None in others and None not in decays else []
+        dropouts = _neighbours(self.dropouts, recipe.dropout)
+        return (
+            *(replace(recipe, learning_rate_scale=value) for value in rates),
+            *(replace(recipe, batch_scale=value) for value in batches),
+            *(replace(recipe, weight_decay=value) for value in decays),
+            *(replace(recipe, dropout=value) for value in dropouts),
+        )
+
+
+def _neighbours(options: Sequence[_T], value: _T) -> list[_T]:
+    """The options beside the value; all of them if it is not an option."""
+    if value not in options:
+        return [*options]
+    place = options.index(value)
+    return [*options[max(place - 1, 0) : place], *options[place + 1 : place + 2]]
 
 
 @dataclass(frozen=True)
@@ -51,17 +120,23 @@ class SearchSpace:
         max_blocks: Blocks; at least one.
         max_layers: Layers in a block; at least one.
         max_filters: Filters of a layer; at least one.
+        widths: Numbers of filters that a layer may have, ascending; empty for every number up to
+            ``max_filters``.
         kinds: Layer types.
         kernels: Sides of square kernels, ascending.
         strides: Strides of a layer, ascending.
         paddings: Padding modes.
         reductions_percent: Channels that a DownsampledConv2D may remove, ascending, 0 to 50.
         pools: Pooling at the end of a block.
+        branches: Second paths of a block.
+        fc_branches: What blocks and input may send directly to the first fully connected layer;
+            "none" must be among them.
         input_pools: Average pooling factors of the input.
         heads: How the last feature map reaches the fully connected layers.
         max_hidden: Hidden fully connected layers.
         hidden_units: Fewest and most units of a hidden layer.
         pruning: Pruning methods in the order in which they are applied, and their ranges.
+        recipes: Training parameters.
     """
 
     input_shape: Shape
@@ -69,25 +144,49 @@ class SearchSpace:
     max_blocks: int = 4
     max_layers: int = 3
     max_filters: int = 100
-    kinds: tuple[LayerKind, ...] = ("conv", "downsampled", "separable")
+    widths: tuple[int, ...] = ()
+    kinds: tuple[LayerKind, ...] = ("conv", "downsampled", "separable", "depthwise")
     kernels: tuple[int, ...] = (1, 2, 3, 4, 5, 7)
     strides: tuple[int, ...] = (1, 2)
     paddings: tuple[PaddingMode, ...] = ("same", "valid")
     reductions_percent: tuple[int, ...] = (0, 10, 20, 30, 40, 50)
     pools: tuple[PoolKind, ...] = ("none", "max", "average")
+    branches: tuple[Branch, ...] = ("none", "shortcut", "conv1", "conv3", "conv5")
+    fc_branches: tuple[FcBranch, ...] = ("none", "average", "max", "flatten")
     input_pools: tuple[int, ...] = (1, 2, 3, 4)
-    heads: tuple[Literal["flatten", "average"], ...] = ("flatten", "average")
+    heads: tuple[HeadKind, ...] = ("flatten", "average", "max")
     max_hidden: int = 2
     hidden_units: tuple[int, int] = (10, 200)
     pruning: tuple[PruningRange, ...] = (
         PruningRange("channels", 0.5),
         PruningRange("magnitude", 0.9),
     )
+    recipes: RecipeRange = RecipeRange()
 
     @property
     def colours(self) -> tuple[Literal["keep", "grey"], ...]:
         """Colour transforms that change anything for this input."""
         return ("keep", "grey") if self.input_shape[2] == 3 else ("keep",)
+
+    def has_width(self, filters: int) -> bool:
+        """Whether a layer may have this number of filters."""
+        return filters in self.widths if self.widths else 1 <= filters <= self.max_filters
+
+    @property
+    def filter_limits(self) -> tuple[int, int]:
+        """Fewest and most filters of a layer."""
+        return (self.widths[0], self.widths[-1]) if self.widths else (1, self.max_filters)
+
+    def nearest_width(self, filters: int) -> int:
+        """The largest number of filters that a layer may have and that is no more than this.
+
+        >>> space = SearchSpace((8, 8, 1), 10, widths=(4, 8, 16))
+        >>> [space.nearest_width(n) for n in (1, 4, 15, 99)]
+        [4, 4, 8, 16]
+        """
+        least, most = self.filter_limits
+        fitting = [w for w in self.widths if w <= filters] or [least]
+        return fitting[-1] if self.widths else min(max(filters, least), most)
 
     def build(self, architecture: Architecture) -> Graph:
         """The architecture's graph for this input; ArchitectureError where it does not fit."""
@@ -103,45 +202,24 @@ class SearchSpace:
 
     def parse(self, graph: Graph) -> Architecture:
         """The canonical architecture of a graph that ``build`` made."""
-        return parse_graph(
-            graph,
-            max_layers=self.max_layers,
-            strides=self.strides,
-            reductions_percent=self.reductions_percent if "downsampled" in self.kinds else (),
-        )
+        return parse_graph(graph, self)
+
+    def canonical_member(self, architecture: Architecture) -> Architecture | None:
+        """The canonical form; None if the space does not contain the architecture."""
+        if self.misfit(architecture) is not None:
+            return None
+        try:
+            return self.canonical(architecture)
+        except ArchitectureError:
+            return None
 
     def objection(self, architecture: Architecture) -> str | None:
         """Why the architecture is not in the space, in words; None if it is."""
-        a = architecture
-        layers = [layer for block in a.blocks for layer in block.layers]
-        checks: list[tuple[bool, str]] = [
-            (1 <= len(a.blocks) <= self.max_blocks, f"{len(a.blocks)} blocks"),
-            (a.input.pool in self.input_pools, f"input pooling {a.input.pool}"),
-            (a.input.colour in self.colours, f"input colour {a.input.colour!r}"),
-            (a.head in self.heads, f"head {a.head!r}"),
-            (len(a.hidden) <= self.max_hidden, f"{len(a.hidden)} hidden layers"),
-        ]
-        low, high = self.hidden_units
-        checks += [(low <= units <= high, f"{units} hidden units") for units in a.hidden]
-        for block in a.blocks:
-            checks.append((len(block.layers) <= self.max_layers, f"{len(block.layers)} layers"))
-            checks.append((block.pool in self.pools, f"pooling {block.pool!r}"))
-        for layer in layers:
-            checks += [
-                (layer.kind in self.kinds, f"layer type {layer.kind!r}"),
-                (layer.filters <= self.max_filters, f"{layer.filters} filters"),
-                (layer.kernel in self.kernels, f"kernel {layer.kernel}"),
-                (layer.stride in self.strides, f"stride {layer.stride}"),
-                (layer.padding in self.paddings, f"padding {layer.padding!r}"),
-            ]
-            if isinstance(layer, DownsampledConv2D):
-                reduction = layer.reduction_percent
-                checks.append((reduction in self.reductions_percent, f"reduction {reduction} %"))
-        for valid, found in checks:
-            if not valid:
-                return f"the space does not contain {found}"
+        found = self.misfit(architecture)
+        if found is not None:
+            return f"the space does not contain {found}"
         try:
-            self.build(a)
+            self.build(architecture)
         except ArchitectureError as error:
             return str(error)
         return None
@@ -150,101 +228,109 @@ class SearchSpace:
         """Whether the architecture is in the space and fits the input."""
         return self.objection(architecture) is None
 
-    def smallest(self) -> Architecture:
-        """The valid architecture with the fewest weights: a reference for impossible limits."""
-        options = (
-            Architecture(
-                blocks=(ConvBlock((LAYER_CLASSES[kind](1, kernel, stride, padding),), pool),),
-                head=head,
-                input=InputTransform(input_pool),
-            )
-            for kind, kernel, stride, padding, pool, head, input_pool in product(
-                self.kinds[:1],
-                self.kernels[:1],
-                self.strides,
-                self.paddings,
-                self.pools,
-                self.heads,
-                self.input_pools,
-            )
-        )
-        valid = [a for a in options if self.contains(a)]
-        if not valid:
-            raise ArchitectureError(
-                f"no network of the space fits an input of {self.input_shape}; "
-                "use larger images or smaller kernels"
-            )
-        return self.canonical(min(valid, key=self._smallness))
+    def misfit(self, architecture: Architecture) -> str | None:
+        """The first part that the space does not have, whether or not all fits the input."""
+        a, blocks = architecture, architecture.blocks
+        if not 1 <= len(blocks) <= self.max_blocks:
+            return f"{len(blocks)} blocks"
+        if a.input.pool not in self.input_pools:
+            return f"input pooling {a.input.pool}"
+        if a.input.colour not in self.colours:
+            return f"input colour {a.input.colour!r}"
+        if a.input.fc_branch not in self.fc_branches:
+            return f"fully connected branch {a.input.fc_branch!r} of the input"
+        if a.head not in self.heads:
+            return f"head {a.head!r}"
+        if len(a.hidden) > self.max_hidden:
+            return f"{len(a.hidden)} hidden layers"
+        low, high = self.hidden_units
+        for units in a.hidden:
+            if not low <= units <= high:
+                return f"{units} hidden units"
+        for block in blocks:
+            if len(block.layers) > self.max_layers:
+                return f"{len(block.layers)} layers"
+            if block.pool not in self.pools:
+                return f"pooling {block.pool!r}"
+            if block.branch not in self.branches:
+                return f"branch {block.branch!r}"
+            if block.fc_branch not in self.fc_branches:
+                return f"fully connected branch {block.fc_branch!r}"
+            for layer in block.layers:
+                found = self.layer_misfit(layer)
+                if found is not None:
+                    return found
+        return None
 
-    def _smallness(self, architecture: Architecture) -> tuple[int, int]:
-        graph = self.build(architecture)
-        return graph.parameters, graph.macs
+    def layer_misfit(self, layer: ConvLayer) -> str | None:
+        """The first attribute of a layer that the space does not have."""
+        if layer.kind not in self.kinds:
+            return f"layer type {layer.kind!r}"
+        if not isinstance(layer, DepthwiseConv2D) and not self.has_width(layer.filters):
+            return f"{layer.filters} filters"
+        if layer.kernel not in self.kernels:
+            return f"kernel {layer.kernel}"
+        if layer.stride not in self.strides:
+            return f"stride {layer.stride}"
+        if layer.padding not in self.paddings:
+            return f"padding {layer.padding!r}"
+        if isinstance(layer, DownsampledConv2D):
+            reduction = layer.reduction_percent
+            if reduction not in self.reductions_percent:
+                return f"reduction {reduction} %"
+        return None
+
+    def smallest(self) -> Architecture:
+        """A valid architecture with about the fewest weights: a reference for impossible limits.
+
+        Raises:
+            ArchitectureError: No network of the space fits the input.
+        """
+        return sampling.smallest(self)
 
     def sample(self, generator: np.random.Generator) -> Architecture:
         """A random architecture, canonical; widths are log-uniform, so small ones are common.
 
         Raises:
-            ArchitectureError: Nothing drawn fits the input (it is too small for the space).
+            ArchitectureError: No network of the space fits the input.
         """
-        for _ in range(_SAMPLE_ATTEMPTS):
-            try:
-                return self.canonical(self._draw(generator))
-            except ArchitectureError:
-                continue
-        return self.smallest()
+        return sampling.sample(self, generator)
 
-    def sample_pruning(self, generator: np.random.Generator) -> tuple[PruningStep, ...]:
-        """Random sparsities; each method is left out half of the time."""
-        return self.pruning_steps(
-            {
-                r.method: float(generator.choice(r.levels)) if generator.random() < 0.5 else 0.0
-                for r in self.pruning
-            }
-        )
+    def sample_recipe(self, generator: np.random.Generator) -> Recipe:
+        """A random recipe; each parameter is the study's own half of the time."""
+        return sampling.sample_recipe(self.recipes, generator)
 
-    def pruning_steps(self, sparsities: dict[str, float]) -> tuple[PruningStep, ...]:
-        """Sparsities by method as a candidate holds them: in order, those of 0 left out."""
-        return tuple(
-            PruningStep(r.method, sparsities[r.method])
-            for r in self.pruning
-            if sparsities.get(r.method, 0.0) > 0
-        )
+    def recipe_neighbours(self, recipe: Recipe) -> tuple[Recipe, ...]:
+        """The recipes of the space that differ in one parameter by one step."""
+        return self.recipes.neighbours(recipe)
 
-    def _draw(self, rng: np.random.Generator) -> Architecture:
-        blocks = tuple(
-            ConvBlock(
-                tuple(self._draw_layer(rng) for _ in range(rng.integers(1, self.max_layers + 1))),
-                self.pools[rng.integers(len(self.pools))],
-            )
-            for _ in range(rng.integers(1, self.max_blocks + 1))
-        )
-        low, high = self.hidden_units
-        hidden = tuple(
-            log_uniform(rng, low, high) for _ in range(rng.integers(0, self.max_hidden + 1))
-        )
-        return Architecture(
-            blocks,
-            hidden,
-            self.heads[rng.integers(len(self.heads))],
-            InputTransform(
-                self.input_pools[rng.integers(len(self.input_pools))],
-                self.colours[rng.integers(len(self.colours))],
-            ),
-        )
+    def sample_pruning(
+        self, generator: np.random.Generator, graph: Graph | None = None
+    ) -> tuple[PruningStep, ...]:
+        """Random sparsities; each method is left out half of the time.
 
-    def _draw_layer(self, rng: np.random.Generator) -> ConvLayer:
-        kind = self.kinds[rng.integers(len(self.kinds))]
-        filters = log_uniform(rng, 1, self.max_filters)
-        kernel = self.kernels[rng.integers(len(self.kernels))]
-        stride = self.strides[rng.integers(len(self.strides))]
-        padding = self.paddings[rng.integers(len(self.paddings))]
-        if kind == "downsampled":
-            reduction = self.reductions_percent[rng.integers(len(self.reductions_percent))]
-            return DownsampledConv2D(filters, kernel, stride, padding, reduction)
-        return LAYER_CLASSES[kind](filters, kernel, stride, padding)
+        Args:
+            generator: Source of randomness.
+            graph: The network that is pruned; without it, no operator gets a sparsity of its own.
+        """
+        return sampling.sample_pruning(self, generator, graph)
 
+    def pruning_steps(
+        self,
+        sparsities: Mapping[str, float],
+        layers: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
+    ) -> tuple[PruningStep, ...]:
+        """Pruning as a candidate holds it: in order, methods that remove nothing left out.
 
-def log_uniform(rng: np.random.Generator, low: int, high: int) -> int:
-    """An integer in [low, high] whose logarithm is about uniform."""
-    value = np.exp(rng.uniform(np.log(low - 0.5), np.log(high + 0.5)))
-    return int(np.clip(round(float(value)), low, high))
+        Args:
+            sparsities: Fraction by method.
+            layers: By method, the fractions by operator name of the operators that differ.
+        """
+        steps = []
+        for r in self.pruning:
+            common = sparsities.get(r.method, 0.0)
+            own = layers.get(r.method, {})
+            exceptions = tuple(sorted((n, s) for n, s in own.items() if s != common))
+            if common > 0 or any(s > 0 for _, s in exceptions):
+                steps.append(PruningStep(r.method, common, exceptions))
+        return tuple(steps)

@@ -9,8 +9,9 @@ First comes the search, then the final phase (``finals``), whose candidates no s
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -26,9 +27,10 @@ from .journal import Journal, lock_study
 from .pareto import ParetoFront
 from .record import DATABASE, StudyRecord
 from .space import SearchSpace
+from .stopping import ERROR, error_to_beat
 from .study_settings import check_settings, study_settings
 from .target import Limits
-from .workers import Evaluate, Workers, open_workers
+from .workers import Device, Evaluate, WorkerCount, Workers, open_workers
 
 if TYPE_CHECKING:
     from .dataset import Dataset
@@ -78,12 +80,18 @@ class Study:
         pruners: Pruning methods that the space names.
         limits: What a model must keep; a candidate that is predicted not to is never trained.
         config: How candidates are trained; None for the defaults.
-        strategy: "sparse", "random", or an object of the ``Strategy`` protocol.
+        strategy: "sparse", "random", "evolution" or "ehvi", or an object of the ``Strategy``
+            protocol.
+        strategy_options: Of a strategy given by name, such as ``SparseOptions``; None takes those
+            of the study that is in the folder, else the defaults.
         evaluate: Evaluates one candidate; None trains, prunes, quantizes and measures it.
         seed: Of everything random in the study.
         workers: Processes that evaluate; 0 evaluates in this one. More than 0 needs a script with
-            an ``if __name__ == "__main__":`` guard.
+            an ``if __name__ == "__main__":`` guard. "ray" evaluates on a running Ray cluster.
         final_models: How many models of the search's front get the longer final training.
+        early_stopping: Whether a training ends once a model that is no larger is clearly better.
+        device: Where networks are trained, "cpu" or "cuda"; None leaves it to ``config``. All
+            workers share a GPU.
 
     Raises:
         StudyError: The folder holds a study with other settings, or a damaged one.
@@ -101,10 +109,13 @@ class Study:
         limits: Limits | None = None,
         config: "EvaluationConfig | None" = None,
         strategy: str | Strategy = "sparse",
+        strategy_options: object | None = None,
         evaluate: Evaluate | None = None,
         seed: int = 0,
-        workers: int = 0,
+        workers: WorkerCount = 0,
         final_models: int = 6,
+        early_stopping: bool = True,
+        device: Device | None = None,
     ) -> None:
         if seed < 0:
             raise StudyError(f"expected a seed of 0 or more, got {seed}")
@@ -115,10 +126,14 @@ class Study:
         self._seed = seed
         self._workers = workers
         self._final_models = final_models
+        self._early_stopping = early_stopping
         self._forecaster = Forecaster(space, pruners)
-        self._strategy = self._named_strategy(strategy, morphisms)
+        if isinstance(strategy, str):
+            strategy_options = strategy_options or _stored_options(Path(out) / DATABASE, strategy)
+            strategy = self._named_strategy(strategy, morphisms, strategy_options)
+        self._strategy = strategy
         if evaluate is None:
-            config = config or _default_config(dataset)
+            config = _config(dataset, config, device, workers)
             evaluate = self._evaluator(pruners, config, Path(out))
         self._evaluate = evaluate
         values = {
@@ -126,8 +141,10 @@ class Study:
             "limits": self._limits,
             "config": config,
             "strategy": self._strategy.name,
+            "strategy_options": getattr(self._strategy, "options", None),
             "seed": seed,
             "final_models": final_models,
+            "early_stopping": early_stopping,
         }
         settings = study_settings(
             dataset=dataset,
@@ -148,9 +165,9 @@ class Study:
             data, self._space, tuple(pruners), self._objectives, config, folder, self._seed
         )
 
-    def _named_strategy(self, strategy: str | Strategy, morphisms: Sequence[Morphism]) -> Strategy:
-        if not isinstance(strategy, str):
-            return strategy
+    def _named_strategy(
+        self, strategy: str, morphisms: Sequence[Morphism], options: object | None
+    ) -> Strategy:
         from .search.strategies import STRATEGIES
 
         if strategy not in STRATEGIES:
@@ -161,6 +178,7 @@ class Study:
             forecaster=self._forecaster,
             objectives=self._objectives,
             limits=self._limits,
+            **({} if options is None else {"options": options}),
         )
 
     @property
@@ -240,6 +258,7 @@ class Study:
         """Candidates without an outcome, then new ones, each proposed when it is asked for."""
         yield from search_history(self._journal.history()).pending
         while True:
+            started = time.perf_counter()
             history = search_history(self._journal.history())
             if len(history.candidates) >= total:
                 return
@@ -250,7 +269,8 @@ class Study:
                     raise
                 _LOG.warning("the search ends early: %s", error)
                 return
-            yield self._recorded(candidate)
+            self._journal.propose(candidate, time.perf_counter() - started)
+            yield candidate
 
     def _propose(self, history: History) -> Candidate:
         candidate_id = len(history.candidates)
@@ -261,7 +281,17 @@ class Study:
                 f"expected strategy {self._strategy.name!r} to propose search candidate "
                 f"{candidate_id}, got {candidate}; keep the id that it is given"
             )
-        return candidate
+        return replace(candidate, error_to_beat=self._error_to_beat(candidate, history))
+
+    def _error_to_beat(self, candidate: Candidate, history: History) -> float | None:
+        """What a training of this candidate is judged by; None if it is never stopped."""
+        plan = self._forecaster.plan(candidate)
+        predicted = {o.name: o.predict(plan) for o in self._objectives}
+        exact = {name: value for name, value in predicted.items() if value is not None}
+        # A training tells the error. What else has to be measured may make up for a large one.
+        if not self._early_stopping or set(predicted) - set(exact) != {ERROR}:
+            return None
+        return error_to_beat(exact, history.evaluations)
 
     def _recorded(self, candidate: Candidate) -> Candidate:
         self._journal.propose(candidate)
@@ -297,7 +327,33 @@ class Study:
                     )
 
 
-def _default_config(dataset: "Dataset") -> "EvaluationConfig":
+def _config(
+    dataset: "Dataset",
+    config: "EvaluationConfig | None",
+    device: Device | None,
+    workers: WorkerCount,
+) -> "EvaluationConfig":
+    """How candidates are trained, and where."""
     from .evaluation import EvaluationConfig
+    from .training import check_device
 
-    return EvaluationConfig.for_dataset(dataset)
+    config = config or EvaluationConfig.for_dataset(dataset)
+    if device is not None:
+        config = config.on(device)
+    if workers != "ray":  # Else it is the machines of the cluster that need it.
+        check_device(config.training.device)
+    return config
+
+
+def _stored_options(database: Path, strategy: str) -> object | None:
+    """Options of the study in the file, if there is one and it has this strategy."""
+    if not database.is_file():
+        return None
+    from .search.strategies import stored_options  # imports torch
+
+    try:
+        settings = Journal.open(database).settings()
+    except StudyError:
+        return None  # What is wrong with the file is said where the journal is opened to be used.
+    options: object | None = stored_options(settings, strategy)
+    return options

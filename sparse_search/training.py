@@ -5,34 +5,40 @@ than one process with two. The same seed on the same machine gives the same weig
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from math import ceil
+from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .allocator import keep_freed_memory
+from .batches import Augmentation, Batches, default_augmentation
+from .checkpoint import TrainingState, clone, generator_state
 from .dataset import Dataset, Split
-from .errors import TrainingDivergedError
-from .network import Network, planes, to_float, to_input
+from .errors import StudyError, TrainingDivergedError
+from .network import Dropout, Network, to_input
+from .optimizer import AdamW
+from .workers import Device
 
-_EVALUATION_BATCH = 1000
-StepHook = Callable[[int, int], None]
+__all__ = [
+    "Augmentation",
+    "Batches",
+    "Progress",
+    "TrainingConfig",
+    "TrainingResult",
+    "check_device",
+    "default_augmentation",
+    "error_rate",
+    "one_cycle",
+    "train",
+]
 
-
-@dataclass(frozen=True)
-class Augmentation:
-    """What is done to a training image at random.
-
-    Attributes:
-        shift_px: Largest shift along each axis; what enters the image is 0.
-        flip: Whether images are mirrored left to right half of the time.
-    """
-
-    shift_px: int = 0
-    flip: bool = False
+# As many maps of a small network fit into the cache of a processor.
+_EVALUATION_BATCH = 250
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,12 @@ class TrainingConfig:
         weight_decay: Decoupled weight decay of AdamW.
         warmup: Fraction of the steps in which the learning rate rises.
         label_smoothing: Of the cross-entropy, in [0, 1).
+        dropout: Fraction of the inputs of the first fully connected operator that a step leaves
+            out, in [0, 1).
+        clip_norm: Largest norm of a gradient; None for any.
         augmentation: What is done to training images.
+        device: Where the network is while it is trained. Before and after, and wherever else
+            something is computed, that is the processor.
     """
 
     epochs: int = 6
@@ -55,7 +66,10 @@ class TrainingConfig:
     weight_decay: float = 1e-4
     warmup: float = 0.25
     label_smoothing: float = 0.0
-    augmentation: Augmentation = Augmentation()
+    dropout: float = 0.0
+    clip_norm: float | None = None
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    device: Device = "cpu"
 
     def with_epochs(self, epochs: int) -> "TrainingConfig":
         """The same with another number of epochs."""
@@ -79,43 +93,39 @@ class TrainingResult:
     images_per_second: float
 
 
-def default_augmentation(dataset: Dataset) -> Augmentation:
-    """Shifts in proportion to the image; flips only where a mirrored image is the same class."""
-    side = min(dataset.input_shape[:2])
-    return Augmentation(shift_px=side // 16, flip=dataset.name.startswith("cifar"))
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands after an epoch.
+
+    Attributes:
+        epochs: Of the whole training.
+        curve: Validation error (fraction) after each epoch so far.
+        state: Copies what is needed to go on from here.
+    """
+
+    epochs: int
+    curve: tuple[float, ...]
+    state: Callable[[], TrainingState]
 
 
-class Batches:
-    """A split as torch tensors, cut into random, augmented batches."""
+StepHook = Callable[[int, int], None]
+EpochHook = Callable[[Progress], bool]
 
-    def __init__(self, split: Split, augmentation: Augmentation) -> None:
-        """Copies the images to [n, c, h, w] with a border as wide as the largest shift."""
-        self._shift = augmentation.shift_px
-        self._flip = augmentation.flip
-        border = (self._shift, self._shift)
-        padded = np.pad(split.images, ((0, 0), border, border, (0, 0)))
-        self._images = planes(padded)
-        self._labels = torch.tensor(split.labels)
-        self._size = split.images.shape[1:3]
 
-    def __len__(self) -> int:
-        return len(self._labels)
+def check_device(device: str) -> None:
+    """Makes sure that networks can be trained on a device.
 
-    def draw(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Augmented images [n, c, h, w] in [0, 1] and labels [n] of the given rows."""
-        count, (height, width) = len(indices), self._size
-        if self._shift == 0:
-            images = self._images[indices]
-        else:
-            start = torch.randint(0, 2 * self._shift + 1, (2, count, 1), generator=generator)
-            rows = (start[0] + torch.arange(height))[:, None, :, None]
-            columns = (start[1] + torch.arange(width))[:, None, None, :]
-            channels = torch.arange(self._images.shape[1])[None, :, None, None]
-            images = self._images[indices[:, None, None, None], channels, rows, columns]
-        if self._flip:
-            mirrored = torch.rand(count, generator=generator) < 0.5
-            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-        return to_float(images), self._labels[indices]
+    Raises:
+        StudyError: They cannot; says what to do.
+    """
+    if device not in get_args(Device):
+        raise StudyError(f"expected a device among {', '.join(get_args(Device))}, got {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        why = "its driver finds none" if torch.version.cuda else "this torch is built without CUDA"
+        raise StudyError(
+            f"expected a GPU for device='cuda', found none ({why}); install a torch with CUDA and "
+            "the driver of the GPU, or use device='cpu'"
+        )
 
 
 def train(
@@ -125,6 +135,8 @@ def train(
     generator: torch.Generator,
     *,
     after_step: StepHook | None = None,
+    after_epoch: EpochHook | None = None,
+    resume: TrainingState | None = None,
 ) -> TrainingResult:
     """Trains a network in place; masked weights stay zero.
 
@@ -132,62 +144,110 @@ def train(
         network: Trained in place.
         dataset: The training split is learned from, the validation split measured on.
         config: How to train.
-        generator: Source of the order of images and of the augmentation.
+        generator: Source of the order of images, of the augmentation and of dropout; of the
+            processor, whatever the device.
         after_step: Called with (step from 1, number of steps) after each optimizer step.
+        after_epoch: Called after each epoch but the last one; a False ends the training there.
+        resume: Goes on from here, and gives what a training without an interruption gives.
 
     Raises:
         TrainingDivergedError: The loss is not finite.
     """
+    keep_freed_memory()
+    network.to(config.device)
+    if resume is not None:
+        network.load_state_dict(resume.network)
+        generator.set_state(resume.generator)
     batches = Batches(dataset.train, config.augmentation)
-    batch_size = min(config.batch_size, len(batches))
-    total = max(1, config.epochs * ceil(len(batches) / batch_size))
-    optimizer = torch.optim.AdamW(
-        [p for p in network.parameters() if p.requires_grad],
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: one_cycle(step / total, config.warmup)
-    )
+    training = _Training(network, batches, config, generator, after_step)
     curve: list[float] = []
-    seconds, step = 0.0, 0
-    for epoch in range(1, config.epochs + 1):
-        network.train()
+    if resume is not None:
+        training.optimizer.load_state(resume.optimizer)
+        curve.extend(resume.curve)
+
+    def state() -> TrainingState:
+        return TrainingState(
+            clone(network.state_dict()),
+            training.optimizer.state(),
+            generator_state(generator),
+            tuple(curve),
+        )
+
+    first, seconds = len(curve), 0.0
+    for epoch in range(first, config.epochs):
         started = time.perf_counter()
-        loss_sum = torch.zeros(())
-        for indices in _batch_indices(len(batches), batch_size, generator):
-            images, labels = batches.draw(indices, generator)
-            loss = functional.cross_entropy(
-                network(images), labels, label_smoothing=config.label_smoothing
-            )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            step += 1
-            if after_step is not None:
-                after_step(step, total)
-            network.apply_masks()
-            loss_sum += loss.detach()
+        training.run_epoch(epoch)
         seconds += time.perf_counter() - started
+        curve.append(error_rate(network, dataset.validation))
+        if after_epoch is None or len(curve) == config.epochs:
+            continue
+        if not after_epoch(Progress(config.epochs, tuple(curve), state)):
+            break
+    training.optimizer.release()
+    network.to("cpu").eval()
+    images = (len(curve) - first) * len(batches)
+    return TrainingResult(tuple(curve), images / max(seconds, 1e-9))
+
+
+class _Training:
+    """What one step does."""
+
+    def __init__(
+        self,
+        network: Network,
+        batches: Batches,
+        config: TrainingConfig,
+        generator: torch.Generator,
+        after_step: StepHook | None,
+    ) -> None:
+        self.network = network
+        self.batches = batches
+        self.config = config
+        self.generator = generator
+        self.after_step = after_step
+        self.batch_size = min(config.batch_size, len(batches))
+        self.steps_per_epoch = ceil(len(batches) / self.batch_size)
+        parameters = (p for p in network.parameters() if p.requires_grad)
+        self.optimizer = AdamW(parameters, config.weight_decay, config.clip_norm)
+        self.dropout = _dropout(config.dropout, generator) if config.dropout > 0 else None
+        self.units = [unit for _, unit in network]
+
+    def run_epoch(self, epoch: int) -> None:
+        """Trains on every image once; ``epoch`` counts from 0."""
+        self.network.train()
+        total = self.config.epochs * self.steps_per_epoch
+        loss_sum = torch.zeros((), device=self.config.device)
+        batches = self.batches.epoch(self.batch_size, self.generator)
+        for step, (images, labels) in enumerate(batches, start=epoch * self.steps_per_epoch):
+            self.optimizer.zero_gradient()
+            loss = functional.cross_entropy(
+                self.network(images.to(self.config.device), self.dropout),
+                labels.to(self.config.device),
+                label_smoothing=self.config.label_smoothing,
+            )
+            loss.backward()  # type: ignore[no-untyped-call]
+            rate = one_cycle(step / total, self.config.warmup)
+            self.optimizer.step(self.config.learning_rate * rate)
+            if self.after_step is not None:
+                self.after_step(step + 1, total)
+            for unit in self.units:
+                unit.apply_mask()
+            loss_sum += loss.detach()
         if not torch.isfinite(loss_sum):
             raise TrainingDivergedError(
-                f"the loss became {loss_sum.item()} in epoch {epoch} of {config.epochs}; "
-                f"a learning rate below {config.learning_rate} may help"
+                f"the loss became {loss_sum.item()} in epoch {epoch + 1} of "
+                f"{self.config.epochs}; a learning rate below {self.config.learning_rate} may help"
             )
-        curve.append(error_rate(network, dataset.validation))
-    network.eval()
-    return TrainingResult(tuple(curve), config.epochs * len(batches) / max(seconds, 1e-9))
 
 
-def _batch_indices(count: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Rows of each batch of an epoch; a last batch of one is left out: it has no variance."""
-    order = torch.randperm(count, generator=generator)
-    for start in range(0, count, batch_size):
-        indices = order[start : start + batch_size]
-        if len(indices) > 1 or count == 1:
-            yield indices
+def _dropout(fraction: float, generator: torch.Generator) -> Dropout:
+    """Zeroes numbers at random and scales the others up, so that sums keep their mean."""
+
+    def drop(x: Tensor) -> Tensor:
+        kept = torch.empty(x.shape).bernoulli_(1.0 - fraction, generator=generator)
+        return x * kept.div_(1.0 - fraction).to(x.device)
+
+    return drop
 
 
 def one_cycle(progress: float, warmup: float) -> float:
@@ -205,9 +265,10 @@ def one_cycle(progress: float, warmup: float) -> float:
 def error_rate(network: Network, split: Split) -> float:
     """Fraction of images whose largest logit is not their class."""
     network.eval()
-    wrong = 0
+    device = next(network.parameters()).device
+    wrong = torch.zeros((), dtype=torch.int64, device=device)
     for start in range(0, len(split.labels), _EVALUATION_BATCH):
-        logits = network(to_input(split.images[start : start + _EVALUATION_BATCH]))
-        labels = torch.tensor(split.labels[start : start + _EVALUATION_BATCH])
-        wrong += int((logits.argmax(1) != labels).sum())
-    return wrong / len(split.labels)
+        images = to_input(split.images[start : start + _EVALUATION_BATCH]).to(device)
+        labels = torch.tensor(split.labels[start : start + _EVALUATION_BATCH]).to(device)
+        wrong += (network(images).argmax(1) != labels).sum()
+    return int(wrong) / len(split.labels)

@@ -23,9 +23,9 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from .candidate import Candidate, Outcome, Rejection
+from .candidate import Candidate, Outcome, Rejection, read_outcome
 from .errors import StudyError
-from .workers import Evaluate, evaluate_safely, log_failure, read_outcome
+from .workers import Evaluate, evaluate_safely, log_failure
 
 _Connection: TypeAlias = "mp_connection.Connection[Any, Any]"
 

@@ -2,7 +2,8 @@
 
 ``Workers`` is all that a study asks for: submit while something is free, wait for outcomes.
 Whatever happens to one evaluation becomes its outcome: an exception is a Rejection of kind
-"failed", the death of a worker process (``worker_pool``) one of kind "crashed".
+"failed", the death of a worker process (``worker_pool``) one of kind "crashed". ``ray_workers``
+evaluates on other machines.
 """
 
 import contextlib
@@ -10,19 +11,51 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from math import isfinite
+from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Literal, Protocol, Self, TypeAlias, runtime_checkable
 
-from pydantic import TypeAdapter
-
-from .candidate import Candidate, Evaluation, Outcome, Rejection
+from .candidate import Candidate, Evaluation, Outcome, Rejection, read_outcome
 from .errors import StudyError
 
 Evaluate: TypeAlias = Callable[[Candidate], Outcome]
+WorkerCount: TypeAlias = int | Literal["ray"]
+Device: TypeAlias = Literal["cpu", "cuda"]
 
 _LOG = logging.getLogger(__name__)
-_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
+
+
+@runtime_checkable
+class FolderEvaluate(Protocol):
+    """An evaluator that works with files of a run's folder, and could do so in another folder."""
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        ...
+
+    @property
+    def device(self) -> Device:
+        """Where networks are trained."""
+        ...
+
+    def reads(self, candidate: Candidate) -> tuple[str, ...]:
+        """Files below the folder that the evaluation reads, where they exist."""
+        ...
+
+    def writes(self, candidate: Candidate) -> tuple[str, ...]:
+        """Files below the folder that it may leave, in the order in which they must appear."""
+        ...
+
+    def at(self, folder: Path) -> Evaluate:
+        """The same evaluator for another folder."""
+        ...
+
+    def __call__(self, candidate: Candidate) -> Outcome:
+        """Evaluates a candidate."""
+        ...
 
 
 class Workers(Protocol):
@@ -51,20 +84,29 @@ class Workers(Protocol):
     ) -> None: ...
 
 
-def open_workers(count: int, evaluate: Evaluate) -> Workers:
-    """``count`` worker processes, or evaluation in this process where ``count`` is 0."""
-    if count < 0:
-        raise StudyError(f"expected 0 or more workers, got {count}")
+def open_workers(count: WorkerCount, evaluate: Evaluate) -> Workers:
+    """Where candidates are evaluated.
+
+    Args:
+        count: Number of worker processes, 0 for evaluation in this process, "ray" for a cluster.
+        evaluate: Evaluates one candidate.
+    """
+    if count == "ray":
+        if find_spec("ray") is None:
+            raise StudyError(
+                "expected the package ray for workers='ray', found none; "
+                "pip install 'sparse_search[ray]', or use a number of workers"
+            )
+        from .ray_workers import RayWorkers
+
+        return RayWorkers(evaluate)
+    if not isinstance(count, int) or count < 0:
+        raise StudyError(f"expected 0 or more workers or 'ray', got {count!r}")
     if count == 0:
         return InProcess(evaluate)
     from .worker_pool import WorkerPool
 
     return WorkerPool(count, evaluate)
-
-
-def read_outcome(text: str | bytes) -> Outcome:
-    """Reads the JSON of an Evaluation or a Rejection."""
-    return _OUTCOME.validate_json(text)
 
 
 def evaluate_safely(evaluate: Evaluate, candidate: Candidate) -> tuple[Outcome, str]:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from sparse_search.graph import (
     Add,
     AvgPool2d,
+    Concat,
     Conv2d,
     Dense,
     DepthwiseConv2d,
@@ -60,6 +61,9 @@ def apply_float(
     bias: NDArray[np.floating] | None,
 ) -> NDArray[np.floating]:
     """One operator on [n, H, W, C], in float64."""
+    if isinstance(operator, Concat):
+        vectors = [values.reshape(len(values), -1) for values in inputs]
+        return np.concatenate(vectors, axis=1)[:, None, None, :]
     x = torch.from_numpy(np.ascontiguousarray(inputs[0])).permute(0, 3, 1, 2)
     if isinstance(operator, Add):
         y = x + torch.from_numpy(np.ascontiguousarray(inputs[1])).permute(0, 3, 1, 2)
@@ -84,7 +88,10 @@ def apply_float(
 
 
 def random_graph(generator: np.random.Generator, operator_count: int = 5) -> Graph:
-    """A chain of random operators, with additions of earlier tensors of equal shape, and logits."""
+    """A chain of random operators and logits.
+
+    Tensors of equal shape are added, and earlier ones may reach the last operator directly.
+    """
     size, channels = int(generator.integers(5, 12)), int(generator.integers(1, 4))
     tensors = [Tensor("input", (size, size + 1, channels))]
     operators: list[Operator] = []
@@ -104,6 +111,13 @@ def random_graph(generator: np.random.Generator, operator_count: int = 5) -> Gra
         operator, shape = _random_window(generator, kind, index, last)
         operators.append(operator)
         tensors.append(Tensor(operator.output, shape))
+    earlier = [t.name for t in tensors[:-1]]
+    if earlier and generator.random() < 0.4:
+        chosen = generator.permutation(earlier)[: int(generator.integers(1, 4))].tolist()
+        inputs = (*chosen, tensors[-1].name)
+        size = sum(t.size for t in tensors if t.name in inputs)
+        operators.append(Concat("features", inputs, "features"))
+        tensors.append(Tensor("features", (1, 1, size)))
     operators.append(Dense("output", (tensors[-1].name,), "logits"))
     tensors.append(Tensor("logits", (1, 1, 6)))
     return Graph(tuple(tensors), tuple(operators))

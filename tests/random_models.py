@@ -9,6 +9,7 @@ from sparse_search.graph import (
     Activation,
     Add,
     AvgPool2d,
+    Concat,
     Conv2d,
     Dense,
     DepthwiseConv2d,
@@ -101,16 +102,60 @@ def _windowed(generator: _Random, builder: _Builder, source: str) -> str:
     )
 
 
+def _same(
+    generator: _Random, builder: _Builder, source: str, stride: int, channels: int | None
+) -> str:
+    """A convolution with SAME padding, or a depthwise one where ``channels`` is None."""
+    height, width, in_channels = next(t.shape for t in builder.tensors if t.name == source)
+    kernel = int(generator.choice([1, 3, 5]))
+    padding = (*same_padding(height, kernel, stride), *same_padding(width, kernel, stride))
+    relu: Activation = "relu" if generator.random() < 0.2 else "none"
+    name, output = builder.names
+    make = DepthwiseConv2d if channels is None else Conv2d
+    operator = make(name, (source,), output, (kernel, kernel), (stride, stride), padding, relu)
+    return builder.append(
+        operator, (-(-height // stride), -(-width // stride), channels or in_channels)
+    )
+
+
 def _residual(generator: _Random, builder: _Builder, source: str) -> str:
-    """A convolution that keeps the shape, added to its own input."""
-    shape = next(t.shape for t in builder.tensors if t.name == source)
-    padding = (*same_padding(shape[0], 3, 1), *same_padding(shape[1], 3, 1))
+    """Two paths from one tensor, added: the tensor itself where the shapes allow it, or not."""
+    channels = next(t.shape for t in builder.tensors if t.name == source)[2]
+    stride = _integer(generator, 1, 2)
+    depthwise = generator.random() < 0.4
+    filters = channels if depthwise or generator.random() < 0.5 else _integer(generator, 2, 9)
+    main = _same(generator, builder, source, stride, None if depthwise else filters)
+    other = source
+    if (stride, filters) != (1, channels) or generator.random() < 0.5:
+        other = _same(generator, builder, source, stride, filters)
+    shape = next(t.shape for t in builder.tensors if t.name == main)
     name, output = builder.names
-    branch = builder.append(Conv2d(name, (source,), output, (3, 3), (1, 1), padding), shape)
-    name, output = builder.names
-    inputs = (source, branch) if generator.random() < 0.5 else (branch, source)
+    inputs = (main, other) if generator.random() < 0.5 else (other, main)
     relu: Activation = "relu" if generator.random() < 0.5 else "none"
     return builder.append(Add(name, inputs, output, relu), shape)
+
+
+def _global_pool(generator: _Random, builder: _Builder, source: str) -> str:
+    """One number for each channel of a map."""
+    height, width, channels = next(t.shape for t in builder.tensors if t.name == source)
+    make = MaxPool2d if generator.random() < 0.5 else AvgPool2d
+    name, output = builder.names
+    operator = make(name, (source,), output, (height, width), (height, width))
+    return builder.append(operator, (1, 1, channels))
+
+
+def _features(generator: _Random, builder: _Builder, last: str) -> str:
+    """Two to four tensors, whole or pooled, ``last`` at the end, one after another."""
+    others = [t.name for t in builder.tensors if t.name != last]
+    count = min(len(others), _integer(generator, 1, 3))
+    inputs = [*generator.permutation(others)[:count].tolist(), last]
+    inputs = [
+        _global_pool(generator, builder, name) if generator.random() < 0.4 else name
+        for name in inputs
+    ]
+    size = sum(t.size for name in inputs for t in builder.tensors if t.name == name)
+    name, output = builder.names
+    return builder.append(Concat(name, tuple(inputs), output), (1, 1, size))
 
 
 def random_graph(generator: _Random) -> Graph:
@@ -121,6 +166,8 @@ def random_graph(generator: _Random) -> Graph:
     for _ in range(_integer(generator, 0, 5)):
         step = _residual if generator.random() < 0.25 else _windowed
         tensor = step(generator, builder, tensor)
+    if len(builder.tensors) > 1 and generator.random() < 0.5:
+        tensor = _features(generator, builder, tensor)
     if generator.random() < 0.5:
         name, output = builder.names
         units = _integer(generator, 4, 20)
@@ -128,6 +175,15 @@ def random_graph(generator: _Random) -> Graph:
     name, output = builder.names
     builder.append(Dense(name, (tensor,), output), (1, 1, _integer(generator, 2, 12)))
     return Graph(tuple(builder.tensors), tuple(builder.operators))
+
+
+def trainable_graph(generator: _Random) -> Graph:
+    """A random graph without padded pooling, which networks refuse."""
+    while True:
+        graph = random_graph(generator)
+        pools = [op for op in graph.operators if isinstance(op, MaxPool2d | AvgPool2d)]
+        if not any(any(op.padding) for op in pools):
+            return graph
 
 
 def random_model(generator: _Random, graph: Graph, sparsity: float | None = None) -> QuantizedModel:
@@ -146,6 +202,9 @@ def random_model(generator: _Random, graph: Graph, sparsity: float | None = None
         if isinstance(op, MaxPool2d | AvgPool2d):
             tensors[op.output] = source
             continue
+        if isinstance(op, Concat):
+            tensors[op.output] = _concat_quantization(generator, [tensors[n] for n in op.inputs])
+            continue
         relu = op.activation == "relu"
         zero_point = -128 if relu else _integer(generator, -128, 127)
         if isinstance(op, Add):
@@ -162,6 +221,17 @@ def random_model(generator: _Random, graph: Graph, sparsity: float | None = None
                 *held, factor * scale / source.scale, source.scale, scale
             )
     return QuantizedModel(graph, tensors, weights)
+
+
+def _concat_quantization(
+    generator: _Random, sources: list[TensorQuantization]
+) -> TensorQuantization:
+    """That of one of the inputs, or one near it."""
+    source = sources[_integer(generator, 0, len(sources) - 1)]
+    if generator.random() < 0.4:
+        return source
+    scale = source.scale * float(generator.uniform(0.3, 3))
+    return TensorQuantization(scale, _integer(generator, -128, 127))
 
 
 def _values(

@@ -5,20 +5,28 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sparse_search.architecture import Architecture, Conv2D, ConvBlock
-from sparse_search.candidate import Candidate, Evaluation, History, Outcome, PruningStep
+from sparse_search.architecture import Architecture, Conv2D, ConvBlock, DepthwiseConv2D
+from sparse_search.candidate import (
+    Candidate,
+    Evaluation,
+    History,
+    Outcome,
+    PruningStep,
+    Rejection,
+)
 from sparse_search.dataset import Dataset
 from sparse_search.graph import Graph
 from sparse_search.memory import MemoryPlan
 from sparse_search.space import SearchSpace
 from sparse_search.study import Study
 from sparse_search.target import Limits
+from sparse_search.workers import Device
 
 SPACE = SearchSpace((8, 8, 1), 2)
 
@@ -61,9 +69,9 @@ class NamedPruner:
 
     name: str
 
-    def predict(self, graph: Graph, sparsity: float) -> tuple[Graph, float]:
+    def predict(self, graph: Graph, step: PruningStep) -> tuple[Graph, dict[str, float]]:
         """Every method sets weights to zero."""
-        return graph, sparsity
+        return graph, {op.name: step.sparsity for op in graph.weighted}
 
 
 PRUNERS = (NamedPruner("channels"), NamedPruner("magnitude"))
@@ -76,9 +84,13 @@ class FakeEvaluator:
 
     folder: Path
     seconds: float = 0.0
+    stops: bool = False
 
     def __call__(self, candidate: Candidate) -> Outcome:
-        """Waits, then writes and returns what it made up; leaves a trace of being called."""
+        """Waits, then writes and returns what it made up; leaves a trace of being called.
+
+        If it ``stops``, every third search candidate or so is stopped early and writes nothing.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "calls.txt").open("a") as calls:
             calls.write(f"{candidate.id}\n")
@@ -87,8 +99,10 @@ class FakeEvaluator:
             text += self._file(candidate.parent).read_text()
         time.sleep(self.seconds)
         digest = hashlib.sha256(text.encode()).hexdigest()
+        if self.stops and candidate.effort == "search" and int(digest[-1], 16) < 5:
+            return Rejection(candidate, "stopped", "dominated", (0.9,), 0.8, time.perf_counter())
         self._file(candidate.id).write_text(digest)
-        size = float(sum(b.layers[0].filters for b in candidate.architecture.blocks))
+        size = float(sum(_filters(block) for block in candidate.architecture.blocks))
         error = int(digest[:6], 16) / 16**6
         objectives = {"val_error": error, "flash_bytes": size, "arena_bytes": 100.0}
         metrics = {"nonzeros": size, "flash_bytes": size, "int8_dense_bytes": size}
@@ -96,8 +110,31 @@ class FakeEvaluator:
             candidate, objectives, metrics | {"arena_bytes": 100.0}, (error,), time.perf_counter()
         )
 
+    @property
+    def device(self) -> Device:
+        """Nothing is trained."""
+        return "cpu"
+
+    def reads(self, candidate: Candidate) -> tuple[str, ...]:
+        """The parent's file."""
+        return () if candidate.parent is None else (f"{candidate.parent}.txt",)
+
+    def writes(self, candidate: Candidate) -> tuple[str, ...]:
+        """The candidate's file."""
+        return (f"{candidate.id}.txt",)
+
+    def at(self, folder: Path) -> "FakeEvaluator":
+        """The same for another folder."""
+        return replace(self, folder=folder)
+
     def _file(self, candidate_id: int) -> Path:
         return self.folder / f"{candidate_id}.txt"
+
+
+def _filters(block: ConvBlock) -> int:
+    """Of its first layer; 1 for a layer that does not choose their number."""
+    layer = block.layers[0]
+    return 1 if isinstance(layer, DepthwiseConv2D) else layer.filters
 
 
 @dataclass(frozen=True)
@@ -163,8 +200,8 @@ class FakeStrategy:
                 candidate_id,
                 architecture(int(generator.integers(1, 90))),
                 SPACE.sample_pruning(generator),
-                "morph" if inherits else "random",
-                parent,
+                origin="morph" if inherits else "random",
+                parent=parent,
             )
             if proposal.key not in {c.key for c in history.candidates}:
                 return proposal
@@ -184,6 +221,24 @@ def study(folder: Path, *, seconds: float = 0.0, **changes: Any) -> Study:
         "out": folder,
     }
     return Study(**{**arguments, **changes})
+
+
+def sparse_study(folder: Path, *, seconds: float = 0.0) -> Study:
+    """A study whose proposals are those of ``SparseStrategy``, from small pools."""
+    # Imports torch, which most tests of a study do without.
+    from morphisms import MORPHISMS
+    from sparse_search.forecast import Forecaster
+    from sparse_search.search.sparse import SparseOptions, SparseStrategy
+
+    limits = Limits(ram_bytes=2000, model_bytes=3000)
+    options = SparseOptions(initial=4, pool_size=24)
+    forecaster = Forecaster(SPACE, PRUNERS)
+    return study(
+        folder,
+        evaluate=FakeEvaluator(folder / "fake", seconds, stops=True),
+        limits=limits,
+        strategy=SparseStrategy(SPACE, MORPHISMS, forecaster, OBJECTIVES, limits, options),
+    )
 
 
 def calls(folder: Path) -> list[int]:

@@ -1,7 +1,7 @@
-"""Runs a study of fakes in forks that are killed at random moments: FOLDER SEED.
+"""Runs a study in forks that are killed at random moments: FOLDER SEED KILLS fake|sparse.
 
 A script of its own, because a process with threads must not fork. Prints how many outcomes are
-recorded after each kill, and ends when a run has got to its end.
+recorded after each kill; then runs the study to its end.
 """
 
 import os
@@ -12,21 +12,37 @@ import time
 from pathlib import Path
 
 import study_fakes as fakes
+import torch
 
+# What a study imports when it needs it: once here and not in every fork.
+import morphisms  # noqa: F401
 from sparse_search.errors import StudyError
 from sparse_search.record import StudyRecord
+from sparse_search.search import sparse  # noqa: F401
+from sparse_search.study import Event
 
-MOST_EVENTS = 6
-LONGEST_SECONDS = 0.02
+STUDIES = {"fake": fakes.study, "sparse": fakes.sparse_study}
+CANDIDATES = 20
+MOST_EVENTS = 5
+LONGEST_SECONDS = 0.05
 
 
-def kill_one_run(folder: Path, moments: random.Random) -> bool:
+def run(folder: Path, kind: str, notify: int) -> None:
+    """The study, from where it is to its end; a byte is written at each event."""
+
+    def observer(event: Event) -> None:
+        os.write(notify, b".")
+
+    STUDIES[kind](folder, seconds=0.002).run(CANDIDATES, observer)
+
+
+def kill_one_run(folder: Path, kind: str, moments: random.Random) -> bool:
     """Kills a run shortly after a random number of its events; whether it had ended before."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        fakes.study(folder, seconds=0.002).run(20, lambda event: os.write(writer, b".") and None)
+        run(folder, kind, writer)
         os._exit(0)
     os.close(writer)
     for _ in range(moments.randrange(MOST_EVENTS)):
@@ -46,7 +62,16 @@ def recorded(folder: Path) -> int:
         return 0
 
 
+def main(folder: Path, seed: int, kills: int, kind: str) -> None:
+    """Kills, then lets the study end."""
+    torch.set_num_threads(1)
+    moments = random.Random(seed)
+    for _ in range(kills):
+        if kill_one_run(folder, kind, moments):
+            break
+        print(recorded(folder), flush=True)
+    run(folder, kind, os.open(os.devnull, os.O_WRONLY))
+
+
 if __name__ == "__main__":
-    run, chance = Path(sys.argv[1]), random.Random(int(sys.argv[2]))
-    while not kill_one_run(run, chance):
-        print(recorded(run))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

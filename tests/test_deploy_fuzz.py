@@ -10,6 +10,7 @@ from random_models import random_graph, random_images, random_model
 from sanitizers import requires_sanitizers
 
 from sparse_search.deploy import export_c, verify
+from sparse_search.graph import Concat
 from sparse_search.memory import plan_memory
 
 CASES = int(os.environ.get("SPARSE_SEARCH_FUZZ_CASES", "12"))
@@ -36,13 +37,23 @@ def test_c_equals_integer_reference(tmp_path: Path, seed: int) -> None:
 def test_random_models_exercise_everything() -> None:
     """The fuzz would be blind if an operator never occurred or all outputs were saturated."""
     kinds: set[str] = set()
-    varied = 0
+    joined: set[int] = set()
+    copied = varied = 0
     for seed in range(60):
         generator = np.random.default_rng(seed)
         graph = random_graph(generator)
         kinds |= {operator.kind for operator in graph.operators}
         model = random_model(generator, graph)
+        for operator in graph.operators:
+            if isinstance(operator, Concat):
+                joined.add(len(operator.inputs))
+                sources = [model.tensors[name] for name in operator.inputs]
+                copied += model.tensors[operator.output] in sources
         logits = model.forward(random_images(generator, graph, IMAGES))
         varied += int(len(np.unique(logits)) > IMAGES)
-    assert kinds == {"conv2d", "depthwise_conv2d", "dense", "max_pool2d", "avg_pool2d", "add"}
+    assert kinds == {
+        *("conv2d", "depthwise_conv2d", "dense", "max_pool2d", "avg_pool2d", "add", "concat")
+    }
+    assert joined == {2, 3, 4}
+    assert copied > 3
     assert varied > 50

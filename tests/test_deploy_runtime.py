@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sparse_search.deploy.build import Compiler, compile_c, find_compiler
 from sparse_search.deploy.runtime_files import RUNTIME_DIR
+from sparse_search.integer import ConcatInput, concat
 
 GOLDEN = dict(
     np.load(Path(__file__).parent / "golden" / "cmsis_nn_golden.npz", allow_pickle=False).items()
@@ -61,6 +62,17 @@ class AddGeometry(ctypes.Structure):
         *((n, ctypes.c_int32) for n in ("multiplier1", "multiplier2", "multiplier_out")),
         *((n, ctypes.c_int8) for n in ("shift1", "shift2", "shift_out")),
         *((n, ctypes.c_int8) for n in ("zp1", "zp2", "zp_out", "act_min", "act_max")),
+    ]
+
+
+class ConcatGeometry(ctypes.Structure):
+    """ss_concat_geometry."""
+
+    _fields_ = [
+        ("count", ctypes.c_uint32),
+        ("multiplier", ctypes.c_int32),
+        *((n, ctypes.c_int8) for n in ("shift", "zp_in", "zp_out")),
+        ("reserved", ctypes.c_uint8),
     ]
 
 
@@ -211,6 +223,35 @@ def test_requantization_equals_cmsis_nn(runtime: ctypes.CDLL) -> None:
     )
     found = [runtime.probe_requantize(*sample) for sample in samples]
     np.testing.assert_array_equal(found, GOLDEN["requant_out"])
+
+
+def test_concat_equals_the_integer_reference(runtime: ctypes.CDLL) -> None:
+    """Every level at every shift, with the extreme zero points and multipliers."""
+    levels = np.arange(-128, 128, dtype=np.int8)
+    output = np.zeros(256, np.int8)
+    generator = np.random.default_rng(0)
+    for shift in range(-31, 24):
+        for zero_point in (-128, 0, 127):
+            multiplier = int(generator.choice([2**30, 2**31 - 1, generator.integers(2**30, 2**31)]))
+            to = int(generator.integers(-128, 128))
+            geometry = ConcatGeometry(256, multiplier, shift, zero_point, to)
+            runtime.ss_concat(ctypes.byref(geometry), pointer(levels), pointer(output))
+            parameters = ConcatInput(multiplier, shift, zero_point, to)
+            expected = concat([levels[None, None, None]], [parameters]).reshape(-1)
+            np.testing.assert_array_equal(output, expected)
+
+
+@pytest.mark.parametrize("size", [(7, 7), (28, 28), (255, 3), (255, 255)])
+def test_pooling_over_a_whole_map(runtime: ctypes.CDLL, size: tuple[int, int]) -> None:
+    """One maximum and one mean for each channel, up to the largest kernel."""
+    image = np.random.default_rng(0).integers(-128, 128, (*size, 5)).astype(np.int8)
+    geometry = PoolGeometry(*size, 5, 1, 1, *size, *size, 0, 0)
+    output = np.zeros(5, np.int8)
+    runtime.ss_max_pool2d(ctypes.byref(geometry), pointer(image), pointer(output))
+    np.testing.assert_array_equal(output, image.max(axis=(0, 1)))
+    runtime.ss_avg_pool2d(ctypes.byref(geometry), pointer(image), pointer(output))
+    exact = image.mean(axis=(0, 1))
+    np.testing.assert_array_equal(output, np.trunc(exact + np.copysign(0.5, exact)))
 
 
 @pytest.mark.parametrize("density", [0.0, 0.1, 0.5, 1.0])

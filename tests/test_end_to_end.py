@@ -11,11 +11,14 @@ from strategies import SHAPES
 
 from pruning.channels import cut, select_channels
 from pruning.magnitude import update_masks
+from sparse_search.candidate import PruningStep
 from sparse_search.deploy import export_c, verify
+from sparse_search.graph import Graph
 from sparse_search.memory import plan_memory
 from sparse_search.network import Network
 from sparse_search.quantize import quantize
 from sparse_search.space import SearchSpace
+from sparse_search.sparsity import sparsity_targets
 
 CASES = int(os.environ.get("SPARSE_SEARCH_FUZZ_CASES", "12"))
 
@@ -26,12 +29,15 @@ def test_a_random_member_of_the_space_survives_the_whole_chain(seed: int, tmp_pa
     requires_tool("gcc")
     rng = np.random.default_rng(seed)
     space = SearchSpace(SHAPES[seed % len(SHAPES)], int(rng.integers(2, 12)), max_filters=32)
-    architecture = space.sample(rng)
-    network = Network(space.build(architecture), torch.Generator().manual_seed(seed))
+    graph = space.build(space.sample(rng))
+    network = Network(graph, torch.Generator().manual_seed(seed))
     settle(network, torch.Generator().manual_seed(seed + 1))
     if rng.random() < 0.5:
-        network = cut(network, select_channels(network, float(rng.uniform(0.0, 0.8))))
-    update_masks(network, float(rng.choice([0.0, 0.3, 0.6, 0.9, 0.99])))
+        own = exceptions(graph, "channels", rng)
+        step = PruningStep("channels", float(rng.uniform(0.0, 0.8)), tuple(own.items()))
+        network = cut(network, select_channels(network, step))
+    own = exceptions(graph, "magnitude", rng)
+    update_masks(network, own, float(rng.choice([0.0, 0.3, 0.6, 0.9, 0.99])))
     network.apply_masks()
     images = rng.integers(0, 256, (12, *space.input_shape), dtype=np.uint8)
     shapes = {name: t.shape[1:] for name, t in network.activations(images).items()}
@@ -44,6 +50,12 @@ def test_a_random_member_of_the_space_survives_the_whole_chain(seed: int, tmp_pa
     assert certificate.failures == ()
     assert certificate.identical == len(images)
     assert certificate.measured_arena_bytes <= plan.arena_bytes == certificate.predicted_arena_bytes
+
+
+def exceptions(graph: Graph, method: str, rng: np.random.Generator) -> dict[str, float]:
+    """A sparsity of its own for about every third layer that may have one."""
+    names = sparsity_targets(graph, method)
+    return {name: float(rng.uniform(0.0, 0.95)) for name in names if rng.random() < 0.3}
 
 
 def settle(network: Network, generator: torch.Generator) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pruning import PRUNERS
-from sparse_search.architecture import Architecture, Conv2D, ConvBlock
+from sparse_search.architecture import Architecture, Conv2D, ConvBlock, SeparableConv2D
 from sparse_search.candidate import Candidate, PruningStep
 from sparse_search.encoding import allowed_encodings, encoded_bytes
 from sparse_search.errors import ArchitectureError
@@ -25,14 +25,17 @@ class FakePruner:
     factor: float
     calls: list[float]
 
-    def predict(self, graph, sparsity):
+    def predict(self, graph, step):
         """The same graph."""
-        self.calls.append(sparsity)
-        return graph, self.factor * sparsity
+        self.calls.append(step.sparsity)
+        return graph, {op.name: self.factor * step.sparsity for op in graph.weighted}
 
 
 SPACE = SearchSpace((12, 12, 1), 3, pruning=(PruningRange("a", 0.5), PruningRange("b", 0.9)))
 ARCHITECTURE = SPACE.canonical(Architecture((ConvBlock((Conv2D(6, 3),), "max"),), (12,)))
+
+
+BY_NAME = {pruner.name: pruner for pruner in PRUNERS}
 
 
 def fakes():
@@ -97,6 +100,45 @@ def pruned_bytes(graph, zeros_by_name):
     )
 
 
+def test_layers_with_their_own_sparsity_are_predicted_exactly():
+    """Their zeros are known one by one, those of all other layers together."""
+    space = SearchSpace((12, 12, 1), 3)
+    layers = (Conv2D(6, 3), SeparableConv2D(7, 3))
+    architecture = space.canonical(Architecture((ConvBlock(layers, "max"),), (12,)))
+    step = PruningStep("magnitude", 0.37, (("conv1", 0.2), ("dense1", 0.9)))
+    plan = Forecaster(space, PRUNERS).plan(Candidate(0, architecture, (step,)))
+    found = {layer.name: layer.weights - layer.nonzeros for layer in plan.layers if layer.weights}
+    counts = {layer.name: layer.weights for layer in plan.layers if layer.weights}
+    assert found["conv1"] == round(0.2 * counts["conv1"])
+    assert found["dense1"] == round(0.9 * counts["dense1"])
+    assert found["depthwise1"] == 0
+    shared = round(0.37 * (counts["conv2"] + counts["output"]))
+    assert found["conv2"] + found["output"] == shared
+    assert found["conv2"] == pytest.approx(0.37 * counts["conv2"], abs=1)
+
+
+def test_exceptions_survive_a_structured_step():
+    """Both methods have one of their own; the plan is that of the smaller graph with its zeros."""
+    space = SearchSpace((12, 12, 1), 3)
+    architecture = space.canonical(Architecture((ConvBlock((Conv2D(8, 3),), "max"),), (12,)))
+    steps = (
+        PruningStep("channels", 0.5, (("dense1", 0.25),)),
+        PruningStep("magnitude", 0.0, (("output", 0.5),)),
+    )
+    graph = space.build(architecture).with_channels({"conv1": 4, "pool1": 4, "dense1": 9})
+    expected = plan_memory(graph, sparsity={"output": 14 / 27})
+    assert Forecaster(space, PRUNERS).plan(Candidate(0, architecture, steps)) == expected
+
+
+def test_operators_that_do_not_exist_are_named():
+    """A step with an exception for another network is refused."""
+    step = PruningStep("magnitude", 0.5, (("conv7", 0.1),))
+    with pytest.raises(ArchitectureError, match="got conv7"):
+        Forecaster(SPACE, (BY_NAME["magnitude"], *fakes())).plan(
+            Candidate(0, ARCHITECTURE, (step,))
+        )
+
+
 def test_predicted_flash_bounds_every_way_to_spread_the_zeros():
     """However global pruning spreads its zeros, the weights take no more than predicted."""
     space = SearchSpace((16, 16, 3), 4, max_filters=20)
@@ -105,14 +147,24 @@ def test_predicted_flash_bounds_every_way_to_spread_the_zeros():
         architecture = space.sample(rng)
         graph = space.build(architecture)
         sparsity = float(rng.choice([0.1, 0.3, 0.6, 0.9]))
-        candidate = Candidate(number, architecture, (PruningStep("magnitude", sparsity),))
-        predicted = sum(x.weight_bytes for x in forecaster.plan(candidate).layers)
         prunable = [
             op for op in graph.weighted if not isinstance(op, DepthwiseConv2d) and op.name != "grey"
         ]
-        owner = np.repeat([op.name for op in prunable], [graph.weight_count(op) for op in prunable])
-        keys = rng.random(len(owner)) * np.where(owner == rng.choice(owner), 0.2, 1.0)
-        chosen = owner[np.argsort(keys)[: round(sparsity * len(owner))]]
-        zeros = {op.name: int((chosen == op.name).sum()) for op in prunable}
-        # A layer's zeros are predicted as a rounded number, so each may be off by one half.
-        assert pruned_bytes(graph, zeros) <= predicted + len(prunable)
+        own = {op.name: float(rng.uniform(0, 0.9)) for op in prunable if rng.random() < 0.2}
+        step = PruningStep("magnitude", sparsity, tuple(own.items()))
+        candidate = Candidate(number, architecture, (step,))
+        predicted = sum(x.weight_bytes for x in forecaster.plan(candidate).layers)
+        zeros = {name: round(own[name] * weights(graph, name)) for name in own}
+        shared = [op for op in prunable if op.name not in own]
+        if shared:
+            owner = np.repeat([op.name for op in shared], [graph.weight_count(op) for op in shared])
+            keys = rng.random(len(owner)) * np.where(owner == rng.choice(owner), 0.2, 1.0)
+            chosen = owner[np.argsort(keys)[: round(sparsity * len(owner))]]
+            zeros |= {op.name: int((chosen == op.name).sum()) for op in shared}
+        # A layer's zeros are predicted as a whole number, so each may be off by one.
+        assert pruned_bytes(graph, zeros) <= predicted + len(shared)
+
+
+def weights(graph, name):
+    """Number of weights of an operator."""
+    return next(graph.weight_count(op) for op in graph.weighted if op.name == name)

@@ -14,9 +14,12 @@ from sparse_search.errors import QuantizationError
 from sparse_search.graph import window_count
 from sparse_search.integer import (
     AddParameters,
+    ConcatInput,
     Requantization,
+    TensorQuantization,
     add,
     average_pool2d,
+    concat,
     conv2d,
     dense,
     depthwise_conv2d,
@@ -190,6 +193,63 @@ def test_add_refuses_scales_that_are_too_far_apart() -> None:
     """The sum would not fit in an int32 after the last left shift."""
     with pytest.raises(QuantizationError, match="larger one"):
         AddParameters.from_scales((1.0, 1.0, 2.0**-23), (0, 0, 0))
+
+
+LEVELS = np.arange(-128, 128, dtype=np.int8)
+QUANTIZATIONS = st.builds(TensorQuantization, st.floats(2.0**-40, 2.0**20), st.integers(-128, 127))
+
+
+@given(QUANTIZATIONS, st.floats(2.0**-8, 2.0**60), st.integers(-128, 127))
+def test_concat_brings_every_level_to_the_output_scale(
+    source: TensorQuantization, ratio: float, zero_point: int
+) -> None:
+    """All 256 levels: exact double rounding, and within 3/4 of a step of the real number."""
+    output = TensorQuantization(source.scale * ratio, zero_point)
+    p = ConcatInput.from_quantizations(source, output)
+    found = concat([LEVELS[None, None, None]], [p]).reshape(-1)
+    for level, value in zip(LEVELS.tolist(), found.tolist(), strict=True):
+        centred = level - source.zero_point
+        scaled = exact_rescale(centred, p.multiplier, p.shift) + zero_point
+        assert value == min(max(scaled, -128), 127)
+        real = centred / ratio + zero_point
+        assert abs(value - min(max(real, -128), 127)) <= 0.75 + 1e-6
+
+
+@given(QUANTIZATIONS)
+def test_concat_copies_an_input_of_the_output_scale(source: TensorQuantization) -> None:
+    """Every level stays what it is."""
+    p = ConcatInput.from_quantizations(source, source)
+    np.testing.assert_array_equal(concat([LEVELS[None, None, None]], [p]).reshape(-1), LEVELS)
+
+
+def test_concat_flattens_each_input_and_keeps_images_apart() -> None:
+    """Inputs of 1x2x2 and 2x1x1 for two images, the second input shifted by one."""
+    first = np.arange(8, dtype=np.int8).reshape(2, 1, 2, 2)
+    second = np.array([[[[10]], [[20]]], [[[30]], [[40]]]], np.int8)
+    unit = TensorQuantization(1.0, 0)
+    shifted = ConcatInput.from_quantizations(unit, TensorQuantization(1.0, 1))
+    found = concat([first, second], [ConcatInput.from_quantizations(unit, unit), shifted])
+    assert found.reshape(2, 6).tolist() == [[0, 1, 2, 3, 11, 21], [4, 5, 6, 7, 31, 41]]
+    assert found.shape == (2, 1, 1, 6)
+
+
+def test_concat_refuses_an_output_scale_that_is_too_fine() -> None:
+    """A difference of 255 times 2^24 would not fit in an int32."""
+    fine = TensorQuantization(2.0**-24, 0)
+    with pytest.raises(QuantizationError, match="larger one"):
+        ConcatInput.from_quantizations(TensorQuantization(1.0, 0), fine)
+    assert ConcatInput.from_quantizations(TensorQuantization(0.49, 0), fine).shift == 23
+
+
+@pytest.mark.parametrize("side", [7, 28])
+def test_pooling_over_a_whole_map(side: int) -> None:
+    """One maximum and one mean for each channel."""
+    inputs = np.random.default_rng(side).integers(-128, 128, (3, side, side, 4)).astype(np.int8)
+    options = {"kernel": (side, side), "stride": (side, side)}
+    maxima, means = max_pool2d(inputs, **options), average_pool2d(inputs, **options)
+    np.testing.assert_array_equal(maxima[:, 0, 0], inputs.max(axis=(1, 2)))
+    exact = inputs.mean(axis=(1, 2))
+    np.testing.assert_array_equal(means[:, 0, 0], np.trunc(exact + np.copysign(0.5, exact)))
 
 
 @pytest.mark.parametrize(("count", "dtype"), [(517, np.float32), (519, np.float64)])

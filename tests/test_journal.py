@@ -11,7 +11,7 @@ import study_fakes as fakes
 
 from sparse_search.candidate import Evaluation, Outcome, Rejection
 from sparse_search.errors import StudyError, StudyLockedError
-from sparse_search.journal import Journal, lock_study
+from sparse_search.journal import PROPOSAL_SECONDS, Journal, lock_study
 
 SETTINGS = {"seed": 3, "limits": {"ram_bytes": None}, "objectives": ["val_error"]}
 
@@ -66,6 +66,20 @@ def test_nothing_is_recorded_twice_or_without_a_proposal(tmp_path: Path) -> None
     with pytest.raises(StudyError, match="recorded once"):
         journal.record(evaluation(7))
     assert journal.fingerprint() == before
+
+
+def test_times_of_proposals_are_kept_apart(tmp_path: Path) -> None:
+    """With the candidate or not at all; the fingerprint does not see them."""
+    journals = []
+    for name, seconds in (("a", 0.25), ("b", None)):
+        journals.append(Journal.create(tmp_path / name / "study.db", SETTINGS))
+        journals[-1].propose(fakes.candidate(0), seconds)
+    assert journals[0].measurements(PROPOSAL_SECONDS) == {0: 0.25}
+    assert journals[1].measurements(PROPOSAL_SECONDS) == {}
+    assert journals[0].fingerprint() == journals[1].fingerprint()
+    with pytest.raises(StudyError, match="proposed once"):
+        journals[1].propose(fakes.candidate(0), 0.5)
+    assert journals[1].measurements(PROPOSAL_SECONDS) == {}
 
 
 def test_fingerprint_sees_content_and_not_times(tmp_path: Path) -> None:

@@ -11,9 +11,15 @@ from hypothesis import strategies as st
 from strategies import members, seeds
 
 from morphisms import MORPHISMS
-from sparse_search.architecture import Architecture, Conv2D, ConvBlock, SeparableConv2D
+from sparse_search.architecture import (
+    Architecture,
+    Conv2D,
+    ConvBlock,
+    DepthwiseConv2D,
+    SeparableConv2D,
+)
 from sparse_search.inheritance import align, inherit
-from sparse_search.interfaces import morph
+from sparse_search.interfaces import Site, morph
 from sparse_search.network import Network
 from sparse_search.space import SearchSpace
 
@@ -99,8 +105,8 @@ def difference(a: Architecture, b: Architecture) -> float:
     """Edit distance between two architectures' parts, widths on a log scale."""
 
     def parts(x):
-        layers = [("layer", i.kind, i.filters, i.kernel, i.stride, i.padding, b.pool)
-                  for b in x.blocks for i in b.layers]  # fmt: skip
+        layers = [("layer", i.kind, getattr(i, "filters", 1), i.kernel, i.stride, i.padding,
+                   b.pool, b.branch, b.fc_branch) for b in x.blocks for i in b.layers]  # fmt: skip
         return [*layers, *(("dense", units) for units in x.hidden)]
 
     def cost(p, q):
@@ -122,6 +128,59 @@ def difference(a: Architecture, b: Architecture) -> float:
             )  # fmt: skip
     rest = (a.head != b.head) + (a.input != b.input) + 2 * abs(len(a.blocks) - len(b.blocks))
     return float(table[-1, -1]) + rest
+
+
+def test_a_new_layer_is_as_wide_as_what_is_before_it():
+    """Depthwise layers have no width: it is that of the closest layer before, or else after."""
+    space = SearchSpace((12, 12, 3), 3, widths=(2, 5, 7))
+    dw = DepthwiseConv2D(3)
+    blocks = (ConvBlock((dw,), "max"), ConvBlock((Conv2D(5, 3), dw), "max"), ConvBlock((dw,)))
+    architecture = Architecture(blocks)
+    sites = BY_NAME["set_layer_type"].sites(architecture, space)
+    edited = [BY_NAME["set_layer_type"].apply(architecture, s) for s in sites if "conv" in s.value]
+    assert [a.blocks[i].layers[-1].filters for i, a in enumerate(edited)] == [5, 5, 5]
+    only = Architecture((ConvBlock((dw,)),))
+    children_ = children(BY_NAME["set_layer_type"], only, space)
+    assert {c.blocks[0].layers[0].filters for c in children_} == {2}
+
+
+def test_widths_step_along_the_list_of_the_space():
+    """Up and down by one or two places; a depthwise layer has no width to change."""
+    space = SearchSpace((12, 12, 3), 3, widths=(2, 5, 7, 9, 20))
+    architecture = Architecture((ConvBlock((Conv2D(7, 3), DepthwiseConv2D(3))),))
+    for name, widths in (("widen", [9, 20]), ("narrow", [2, 5])):
+        found = children(BY_NAME[name], architecture, space)
+        assert [c.blocks[0].layers[0].filters for c in found] == widths
+
+
+def test_a_shortcut_becomes_a_projection_when_widths_part():
+    """Narrowing one layer of a residual block, or removing it, keeps the second path."""
+    space = SearchSpace((12, 12, 3), 3)
+    first = ConvBlock((Conv2D(8, 3),))
+    parent = Architecture((first, ConvBlock((Conv2D(6, 3), Conv2D(8, 3)), "none", "shortcut")))
+    narrow = morph(BY_NAME["narrow"], parent, Site(1, 1, 5), space)
+    shorter = morph(BY_NAME["remove_layer"], parent, Site(1, 1), space)
+    assert parent.blocks[1].branch == "shortcut"
+    assert narrow.blocks[1].branch == shorter.blocks[1].branch == "conv1"
+    back = morph(BY_NAME["set_branch"], narrow, Site(1, -1, "shortcut"), space)
+    assert back is None
+
+
+def test_what_is_sent_can_be_set_at_the_input_and_every_block():
+    """What the head sends already is no change."""
+    space = SearchSpace((12, 12, 3), 3)
+    parent = Architecture((ConvBlock((Conv2D(8, 3),), "max"), ConvBlock((Conv2D(8, 3),))))
+    morphism = BY_NAME["set_fc_branch"]
+    sent = [
+        (c.input.fc_branch, *(b.fc_branch for b in c.blocks))
+        for c in children(morphism, parent, space)
+    ]
+    kinds = ("average", "max", "flatten")
+    assert sent == [
+        *((kind, "none", "none") for kind in kinds),
+        *(("none", kind, "none") for kind in kinds),
+        *(("none", "none", kind) for kind in kinds if kind != parent.head),
+    ]
 
 
 def trained_like(graph, seed):
@@ -178,12 +237,23 @@ def test_deepening_keeps_the_function(member, seed, data):
 
 
 def preserves(child, parent, space):
-    """Whether every inserted operator can be the identity: no channel is lost on the way."""
+    """Whether the child can compute the same: no channel is lost, and no activation is inserted.
+
+    Behind the last layer of a path that is added to another, the inserted layer takes its place:
+    what was the last one now has an activation.
+    """
     graph, old = space.build(child), space.build(parent)
     matched = align(graph, old)
+    activations = {op.name: op.activation for op in old.weighted}
     inserted = [op for op in graph.weighted if op.name not in matched]
-    return all(graph.shape(op.output)[2] >= graph.shape(op.inputs[0])[2] for op in inserted) and (
-        len(graph.weighted) == len(old.weighted) + len(inserted)
+    return (
+        all(graph.shape(op.output)[2] >= graph.shape(op.inputs[0])[2] for op in inserted)
+        and len(graph.weighted) == len(old.weighted) + len(inserted)
+        and all(
+            op.activation == activations[matched[op.name]]
+            for op in graph.weighted
+            if op.name in matched
+        )
     )
 
 

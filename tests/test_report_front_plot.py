@@ -160,7 +160,7 @@ def test_line_joins_the_best_models_up_to_each_size() -> None:
         (e.objectives["flash_bytes"], 100 * e.objectives["val_error"])
         for e in front_of(measured).evaluations
     ]
-    best = [p for p in points if not any(q[0] <= p[0] and q[1] < p[1] for q in points)]
+    best = [p for p in points if not any(q[0] <= p[0] and q[1] <= p[1] and q != p for q in points)]
     steps = [x for x in draw(measured).axes[0].lines if x.get_drawstyle() == "steps-post"]
     assert len(steps) == 1
     assert np.asarray(steps[0].get_xydata()) == pytest.approx(np.array(sorted(set(best))))

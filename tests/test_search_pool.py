@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from sparse_search.architecture import Architecture, Conv2D, ConvBlock
-from sparse_search.candidate import Candidate, PruningStep
+from morphisms.depth import RemoveLayer
+from sparse_search.architecture import Architecture, Conv2D, ConvBlock, DepthwiseConv2D
+from sparse_search.candidate import Candidate, PruningStep, Recipe
 from sparse_search.errors import InfeasibleError
 from sparse_search.forecast import Forecaster
 from sparse_search.interfaces import Site
@@ -14,7 +15,7 @@ from sparse_search.search.feasible import REPAIR, Sieve, narrow_all
 from sparse_search.search.features import capacity
 from sparse_search.search.initial import draw_feasible, initial_candidate, random_candidate
 from sparse_search.search.pool import Morpher, draw_morphs
-from sparse_search.space import PruningRange, SearchSpace
+from sparse_search.space import PruningRange, RecipeRange, SearchSpace
 from sparse_search.target import Limits
 
 
@@ -24,9 +25,9 @@ class Zeroes:
 
     name: str = "zeroes"
 
-    def predict(self, graph, sparsity):
+    def predict(self, graph, step):
         """The same graph."""
-        return graph, sparsity
+        return graph, {op.name: step.sparsity for op in graph.weighted}
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,9 @@ TINY = SearchSpace(
     heads=("average",),
     max_hidden=0,
     pruning=(),
+    branches=("none",),
+    fc_branches=("none",),
+    recipes=RecipeRange.fixed(),
 )
 
 
@@ -114,7 +118,9 @@ def test_other_sparsities_are_other_candidates():
 def test_what_is_too_large_is_narrowed_until_it_fits(limits):
     """A repaired candidate keeps every limit, its depth, kernels and pruning, and says so."""
     pruning = (PruningStep("zeroes", 0.2),)
-    candidate = Candidate(1, network(40, 30), pruning, "morph", 0, ("widen",))
+    candidate = Candidate(
+        1, network(40, 30), pruning, origin="morph", parent=0, morphisms=("widen",)
+    )
     gate = sieve(limits)
     repaired = gate.admit(candidate)
     assert limits.check(repaired.plan) == []
@@ -219,9 +225,15 @@ def test_random_candidates_may_be_pruned():
 PARENT = Candidate(4, network(4, 5), (PruningStep("zeroes", 0.2),))
 
 
-def morpher(*morphisms, steps=1, pruning=0.0):
+def morpher(*morphisms, steps=1, pruning=0.0, recipe=0.0):
     """A morpher of the given morphisms."""
-    return Morpher(SPACE, morphisms, max_steps=steps, pruning_probability=pruning)
+    return Morpher(
+        SPACE,
+        morphisms,
+        max_steps=steps,
+        pruning_probability=pruning,
+        recipe_probability=recipe,
+    )
 
 
 def test_a_morph_remembers_its_parent_and_its_steps():
@@ -250,15 +262,77 @@ def test_steps_that_lead_out_of_the_space_are_skipped():
 def test_sparsities_are_morphed_too():
     """Levels move up, down and to none; the network stays and keeps its weights."""
     rng, seen = np.random.default_rng(0), set()
-    for _ in range(80):
+    for _ in range(120):
         child = morpher(pruning=1.0).draw(PARENT, 9, rng)
-        if child is not None:
-            assert child.architecture == PARENT.architecture
-            assert child.morphisms == ("sparsity_zeroes",)
-            assert child.parent == 4
+        if child is None:
+            continue
+        assert (child.architecture, child.recipe, child.parent) == (
+            PARENT.architecture,
+            Recipe(),
+            4,
+        )
+        if child.morphisms == ("sparsity_zeroes",):
             seen.add(child.sparsity("zeroes"))
+            assert not any(step.layers for step in child.pruning)
+        else:
+            assert child.morphisms == ("layer_sparsity_zeroes",)
     assert seen <= set(SPACE.pruning[0].levels) - {0.2}
     assert {0.0, 0.1, 0.3} <= seen
+
+
+def test_single_operators_get_a_sparsity_of_their_own():
+    """One prunable operator differs from the others, at a level of the space."""
+    rng, seen = np.random.default_rng(1), set()
+    for _ in range(120):
+        child = morpher(pruning=1.0).draw(PARENT, 9, rng)
+        if child is not None and "layer_sparsity_zeroes" in child.morphisms:
+            ((name, fraction),) = child.pruning[0].layers
+            assert (child.sparsity("zeroes"), fraction != 0.2) == (0.2, True)
+            assert fraction in SPACE.pruning[0].levels
+            seen.add(name)
+    assert seen == {"conv1", "conv2", "dense1", "output"}
+
+
+def test_exceptions_of_operators_that_are_gone_are_dropped():
+    """A morph without its parent's layer has no sparsity for it, and its plan can be predicted."""
+    own = PruningStep("zeroes", 0.2, (("conv2", 0.4), ("dense1", 0.1)))
+    parent, rng = replace(PARENT, pruning=(own,)), np.random.default_rng(0)
+    child = morpher(RemoveLayer()).draw(parent, 9, rng)
+    assert child.pruning == (PruningStep("zeroes", 0.2, (("dense1", 0.1),)),)
+    assert FORECASTER.plan(child)
+
+
+def test_recipes_are_morphed_too():
+    """A step changes one training parameter to the next value."""
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(60):
+        child = morpher(recipe=1.0).draw(PARENT, 9, rng)
+        assert child.architecture == PARENT.architecture
+        assert child.morphisms == ("recipe",)
+        assert child.recipe in SPACE.recipes.neighbours(PARENT.recipe)
+        seen.add(child.recipe)
+    assert len(seen) == len(SPACE.recipes.neighbours(PARENT.recipe))
+
+
+def test_without_repair_what_is_too_large_is_dropped():
+    """A morph that may change nothing but its pruning is not narrowed."""
+    gate = sieve(Limits(1200))
+    assert gate.admit(Candidate(0, network(40, 30)), repair=False) is None
+    assert (gate.dropped, gate.repaired) == (1, 0)
+    assert gate.admit(Candidate(0, network(40, 30)))
+
+
+def test_narrowing_knows_widths_depthwise_layers_and_branches():
+    """Widths are those of the space; depthwise layers and second paths stay."""
+    space = replace(SPACE, widths=(4, 8, 16))
+    layers = (Conv2D(16, 3), DepthwiseConv2D(3), Conv2D(8, 3))
+    wide = Architecture((ConvBlock(layers, branch="conv3", fc_branch="max"),))
+    narrow = narrow_all(space.canonical(wide), space, 0.8)
+    (block,) = narrow.blocks
+    assert [getattr(layer, "filters", None) for layer in block.layers] == [8, None, 4]
+    assert (block.branch, block.fc_branch) == ("conv3", space.canonical(wide).blocks[0].fc_branch)
+    assert space.contains(narrow)
+    assert narrow_all(narrow_all(narrow, space, 0.3), space, 0.3).blocks[0].layers[2].filters == 4
 
 
 def test_a_space_without_pruning_has_no_sparsity_morphs():

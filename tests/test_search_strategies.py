@@ -1,6 +1,6 @@
 """Strategies: the contract of each of them, and what the SpArSe strategy does with a history."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from sparse_search.evaluation import plan_metrics
 from sparse_search.forecast import Forecaster
 from sparse_search.pareto import ParetoFront
 from sparse_search.search.features import capacity
-from sparse_search.search.sparse import SparseOptions, SparseStrategy
+from sparse_search.search.sparse import SparseOptions, SparseStrategy, calibrate
 from sparse_search.search.strategies import STRATEGIES
 from sparse_search.space import SearchSpace
 from sparse_search.target import Limits
@@ -181,11 +181,13 @@ class Recorder:
 
 def test_exact_objectives_are_computed_and_the_error_is_sampled(monkeypatch):
     """Of the pool's values, size and memory equal the plans; errors are fractions that vary."""
-    outcomes, recorder = run(strategy("sparse"), 6), Recorder([])
+    options = replace(SMALL, scalarization="max")
+    chosen = SparseStrategy(SPACE, MORPHISMS, FORECASTER, DEFAULT_OBJECTIVES, LIMITS, options)
+    outcomes, recorder = run(chosen, 6), Recorder([])
     monkeypatch.setattr(
         "sparse_search.search.scalarization.Boxes.draw", lambda self, kind, generator: recorder
     )
-    first = propose(strategy("sparse"), outcomes, 6)
+    first = propose(chosen, outcomes, 6)
     (values,) = recorder.shown
     plan = FORECASTER.plan(first)
     assert values.shape[1] == 3
@@ -196,7 +198,7 @@ def test_exact_objectives_are_computed_and_the_error_is_sampled(monkeypatch):
     assert np.ptp(values[:, 0]) > 0
 
 
-@pytest.mark.parametrize("kind", ["max", "chebyshev"])
+@pytest.mark.parametrize("kind", ["hypervolume", "max", "chebyshev"])
 def test_other_objectives_and_scalarizations_work(kind):
     """Two objectives, one of them without a limit, under both scalarizations."""
     objectives = (ValidationError(), Macs())
@@ -218,5 +220,5 @@ def test_evaluations_over_a_limit_are_learned_from():
 def test_the_surrogate_can_be_asked_for_its_calibration():
     """Reports read it as a proposal would fit it."""
     chosen = strategy("sparse")
-    calibration = chosen.fit(run(chosen, 8), "val_error").leave_one_out()
-    assert calibration.count == 8
+    assert calibrate(chosen, History(run(chosen, 8))).count == 8
+    assert calibrate(chosen, History(run(chosen, 2))) is None

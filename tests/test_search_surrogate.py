@@ -7,21 +7,21 @@ from scipy.special import expit, logit
 from scipy.stats import norm, spearmanr
 
 from sparse_search.search.hyperparameters import Hyperparameters
+from sparse_search.search.observations import Observations
 from sparse_search.search.surrogate import ERROR_FLOOR, Surrogate
 
-GROUPS = ("a", "a", "b", "b", "b", "c")
-RADIUS = {"a": 0.7, "b": 0.4, "c": 1.1}
+GROUPS = ("a", "a", "b", "b", "b", "network.c")
+RADIUS = {"a": 0.7, "b": 0.4, "network.c": 1.1}
+SLOPE = 3.0
 ANGLE, SCALE, MEAN, NOISE = 0.6, 1.7, 0.2, 0.09
 
 
 def hyperparameters():
     """Fixed hyper-parameters over six coordinates in three groups."""
     prior = Hyperparameters.prior(GROUPS)
-    prior.kernel.outputscale = torch.tensor(SCALE, dtype=torch.float64)
-    prior.kernel.base_kernel.radius = torch.tensor(
-        [RADIUS[name] for name in "abc"], dtype=torch.float64
-    )
-    prior.kernel.base_kernel.angle = ANGLE
+    prior.kernel.arc.outputscale = torch.tensor(SCALE, dtype=torch.float64)
+    prior.kernel.arc.base_kernel.radius = torch.tensor(list(RADIUS.values()), dtype=torch.float64)
+    prior.kernel.arc.base_kernel.angle = ANGLE
     return Hyperparameters(prior.kernel, MEAN, NOISE)
 
 
@@ -29,11 +29,12 @@ def points(count, seed=0):
     """Random conditional points: values [n, 6], 0 where inactive, and activities [n, 6]."""
     rng = np.random.default_rng(seed)
     active = rng.random((count, 6)) < 0.7
+    active[:, 5] = True
     return np.where(active, rng.random((count, 6)), 0.0), active
 
 
 def numpy_covariance(one, other):
-    """The arc kernel as the paper writes it, one pair and one coordinate at a time."""
+    """Arc kernel as the paper writes it, pair by pair, and the trend of the last coordinate."""
     (x, x_active), (y, y_active) = one, other
     result = np.empty((len(x), len(y)))
     for i in range(len(x)):
@@ -46,7 +47,8 @@ def numpy_covariance(one, other):
                 q = y_active[j, k] * np.array([np.sin(v), np.cos(v)])
                 squared += radius**2 * ((p - q) ** 2).sum()
             r = np.sqrt(5 * squared)
-            result[i, j] = SCALE * (1 + r + r**2 / 3) * np.exp(-r)
+            trend = SLOPE**2 * (x[i, 5] - 0.5) * (y[j, 5] - 0.5)
+            result[i, j] = SCALE * (1 + r + r**2 / 3) * np.exp(-r) + trend
     return result
 
 
@@ -60,7 +62,8 @@ def test_arc_kernel_is_the_formula_of_the_paper():
     one, other, gp = points(9), points(7, 1), hyperparameters()
     found = gp.covariance(joined(*one), joined(*other)).numpy()
     np.testing.assert_allclose(found, numpy_covariance(one, other), rtol=1e-9)
-    np.testing.assert_allclose(gp.variance(joined(*one)).numpy(), SCALE)
+    variance = np.diag(numpy_covariance(one, one))
+    np.testing.assert_allclose(gp.variance(joined(*one)).numpy(), variance)
 
 
 def test_arc_kernel_is_blind_to_inactive_values():
@@ -108,7 +111,11 @@ def fixed_surrogate(count=25):
     seen = points(count, 3)
     errors = np.random.default_rng(4).random(count) * 0.3
     errors[0] = 0.0
-    return Surrogate.condition(hyperparameters(), *seen, errors), seen, errors
+    return (
+        Surrogate.condition(hyperparameters(), Observations.measured(*seen, errors)),
+        seen,
+        errors,
+    )
 
 
 def test_posterior_is_the_closed_form():
@@ -117,32 +124,108 @@ def test_posterior_is_the_closed_form():
     for new in (points(10, 9), seen):
         mean, covariance = closed_form(seen, errors, new)
         std = np.sqrt(np.diag(covariance))
-        median, half_width = surrogate.posterior(*new)
+        found = surrogate.posterior(*new)
+        median, half_width = found.median, found.half_width
         np.testing.assert_allclose(median, expit(mean), rtol=1e-7)
         expected = (expit(mean + std) - expit(mean - std)) / 2
         np.testing.assert_allclose(half_width, expected, rtol=1e-6)
 
 
-class UnitVector:
-    """Stands for a generator: "random" normal numbers that are a unit vector, or zero."""
+class Normals:
+    """Stands for a generator: hands out given numbers, then zeros."""
 
-    def __init__(self, index):
-        self.index = index
+    def __init__(self, *numbers):
+        self.numbers = list(numbers)
 
     def standard_normal(self, size):
-        """Zeros, and 1 at the index if it is one."""
-        return np.eye(size)[self.index] if self.index is not None else np.zeros(size)
+        """The next numbers."""
+        taken, self.numbers = self.numbers[:size], self.numbers[size:]
+        return np.array([*taken, *[0.0] * (size - len(taken))])
 
 
-def test_samples_have_the_posterior_mean_and_covariance():
-    """A sample is mean + A z; A Aᵀ is the joint posterior covariance."""
-    surrogate, seen, errors = fixed_surrogate()
+def test_pathwise_samples_have_the_exact_mean_and_covariance():
+    """A sample is mean + A z for normal z; A Aᵀ is the joint posterior covariance."""
+    surrogate, seen, errors = fixed_surrogate(20)
     new = points(12, 11)
     mean, covariance = closed_form(seen, errors, new)
-    center = logit(surrogate.sample(*new, UnitVector(None)))
-    columns = [logit(surrogate.sample(*new, UnitVector(i))) - center for i in range(12)]
+    center = logit(surrogate.sample(*new, Normals()))
     np.testing.assert_allclose(center, mean, rtol=1e-6)
+    count = 20 + 12 + 20  # prior at seen and new points, noise at seen ones
+    unit = np.eye(count)
+    columns = [logit(surrogate.sample(*new, Normals(*row))) - center for row in unit]
     np.testing.assert_allclose(np.transpose(columns) @ columns, covariance, atol=1e-6)
+    repeated = logit(surrogate.sample(*new, np.random.default_rng(0)))
+    np.testing.assert_array_equal(logit(surrogate.sample(*new, np.random.default_rng(0))), repeated)
+
+
+def test_cases_are_quantiles_of_the_posterior():
+    """The middle of five cases is the median; their share below a value is its probability."""
+    surrogate, seen, errors = fixed_surrogate()
+    new = points(6, 13)
+    mean, covariance = closed_form(seen, errors, new)
+    cases = logit(surrogate.posterior(*new).cases(5))
+    np.testing.assert_allclose(cases[2], mean, rtol=1e-6)
+    expected = norm.ppf(0.9) * np.sqrt(np.diag(covariance))
+    np.testing.assert_allclose(cases[4] - mean, expected, rtol=1e-5)
+
+
+def test_smoothed_errors_are_the_posterior_at_the_observations():
+    """The shortcut for points that were seen gives what the posterior gives."""
+    surrogate, seen, _ = fixed_surrogate()
+    np.testing.assert_allclose(surrogate.smoothed(), surrogate.posterior(*seen).median, rtol=1e-7)
+
+
+def test_imagined_errors_are_draws_that_become_observations():
+    """With fixed draws, a surrogate that imagines is one that has seen these errors."""
+    surrogate, seen, _ = fixed_surrogate(10)
+    pending, new = points(3, 21), points(7, 22)
+    imagined = surrogate.imagine(*pending, np.random.default_rng(1))
+    drawn = imagined.targets[10:].numpy()
+    cross = numpy_covariance(
+        new, (np.vstack((seen[0], pending[0])), np.vstack((seen[1], pending[1])))
+    )
+    both = tuple(np.vstack(pair) for pair in zip(seen, pending, strict=True))
+    inverse = np.linalg.inv(numpy_covariance(both, both) + NOISE * np.eye(13))
+    targets = np.concatenate((surrogate.targets.numpy(), drawn))
+    mean = MEAN + cross @ inverse @ (targets - MEAN)
+    expected = expit(surrogate.center + surrogate.spread * mean)
+    np.testing.assert_allclose(imagined.posterior(*new).median, expected, rtol=1e-6)
+    assert imagined.posterior(*pending).std.mean() < surrogate.posterior(*pending).std.mean()
+    assert imagined.leave_one_out().count == 10
+
+
+def test_imagining_changes_no_belief_on_average():
+    """Over many draws the median at other points stays what it was."""
+    surrogate, _, _ = fixed_surrogate(10)
+    pending, new = points(2, 21), points(5, 22)
+    rng = np.random.default_rng(2)
+    medians = [logit(surrogate.imagine(*pending, rng).posterior(*new).median) for _ in range(400)]
+    before = logit(surrogate.posterior(*new).median)
+    np.testing.assert_allclose(np.mean(medians, axis=0), before, atol=4 * np.std(medians) / 20)
+
+
+def test_doubted_observations_count_less():
+    """A guess moves the belief towards it, less than a measurement would."""
+    surrogate, seen, errors = fixed_surrogate(10)
+    extra, at = points(1, 30), points(1, 30)
+    values, active = (np.vstack(pair) for pair in zip(seen, extra, strict=True))
+
+    def median(doubt):
+        doubts = np.array([0.0] * 10 + [doubt])
+        told = Observations(values, active, np.append(errors, 0.9), doubts)
+        return Surrogate.condition(hyperparameters(), told).posterior(*at).median[0]
+
+    assert surrogate.posterior(*at).median[0] < median(3.0) < median(0.5) < 0.9
+
+
+def test_guesses_set_no_scale():
+    """Center and spread come from measurements."""
+    surrogate, seen, errors = fixed_surrogate(10)
+    values, active = (np.vstack(pair) for pair in zip(seen, points(1, 30), strict=True))
+    told = Observations(values, active, np.append(errors, 0.9), np.array([0.0] * 10 + [1.0]))
+    found = Surrogate.condition(hyperparameters(), told)
+    assert (found.center, found.spread) == (surrogate.center, surrogate.spread)
+    assert found.leave_one_out().count == 10
 
 
 def test_samples_agree_at_copies_of_a_point():
@@ -190,13 +273,13 @@ def synthetic(count, seed, noise=0.3):
 def test_fit_learns_what_matters_and_how_noisy_it_is():
     """The group that decides gets the largest radius; noise is found within a factor 2."""
     values, active, errors, _ = synthetic(150, 0)
-    surrogate = Surrogate.fit(values, active, errors, GROUPS)
+    surrogate = Surrogate.fit(Observations.measured(values, active, errors), GROUPS)
     radii = surrogate.hyperparameters.radii()
     assert max(radii, key=radii.get) == "b"
     noise = surrogate.spread * np.sqrt(surrogate.hyperparameters.noise)
     assert 0.15 < noise < 0.6
     new_values, new_active, _, true_errors = synthetic(200, 1)
-    median, _ = surrogate.posterior(new_values, new_active)
+    median = surrogate.posterior(new_values, new_active).median
     assert spearmanr(median, true_errors)[0] > 0.97
     assert surrogate.leave_one_out().skill > 0.7
     assert 0.88 <= surrogate.leave_one_out().coverage <= 1
@@ -206,10 +289,10 @@ def test_fit_is_deterministic():
     """The same evaluations give the same hyper-parameters, whatever torch's generator holds."""
     values, active, errors, _ = synthetic(20, 2)
     torch.manual_seed(0)
-    one = Surrogate.fit(values, active, errors, GROUPS)
+    one = Surrogate.fit(Observations.measured(values, active, errors), GROUPS)
     torch.manual_seed(1)
     torch.rand(3)
-    two = Surrogate.fit(values, active, errors, GROUPS)
+    two = Surrogate.fit(Observations.measured(values, active, errors), GROUPS)
     assert one.hyperparameters.radii() == two.hyperparameters.radii()
     assert torch.equal(one.cholesky, two.cholesky)
 
@@ -218,9 +301,9 @@ def test_fit_is_deterministic():
 def test_few_evaluations_are_no_problem(count):
     """From none on, predictions are finite; below three the prior's hyper-parameters stay."""
     values, active, errors, _ = synthetic(count, 3)
-    surrogate = Surrogate.fit(values, active, errors, GROUPS)
+    surrogate = Surrogate.fit(Observations.measured(values, active, errors), GROUPS)
     new = points(50, 6)
-    median, half_width = surrogate.posterior(*new)
+    median, half_width = surrogate.posterior(*new).median, surrogate.posterior(*new).half_width
     sample = surrogate.sample(*new, np.random.default_rng(0))
     for values_found in (median, half_width, sample):
         assert np.isfinite(values_found).all()
@@ -237,13 +320,15 @@ def test_degenerate_errors_are_no_problem(errors):
     """Errors of 0 and 1, all equal errors and copies of one point can be learned from."""
     values, active, _, _ = synthetic(4, 4)
     values, active = np.vstack((values, values)), np.vstack((active, active))
-    surrogate = Surrogate.fit(values, active, np.array(errors), GROUPS)
-    assert np.isfinite(surrogate.posterior(values, active)[0]).all()
+    surrogate = Surrogate.fit(Observations.measured(values, active, np.array(errors)), GROUPS)
+    assert np.isfinite(surrogate.posterior(values, active).median).all()
     assert np.isfinite(surrogate.leave_one_out().log_density)
 
 
 def test_many_evaluations_are_all_used():
     """Hyper-parameters may come from a part of the evaluations; the errors of all count."""
     values, active, errors, _ = synthetic(340, 5)
-    surrogate = Surrogate.fit(values, active, errors, GROUPS, max_iterations=3)
+    surrogate = Surrogate.fit(
+        Observations.measured(values, active, errors), GROUPS, max_iterations=3
+    )
     assert len(surrogate.targets) == 340

@@ -1,4 +1,6 @@
-"""Network, training, pruning and the evaluation of one candidate."""
+"""Network, training and the evaluation of one candidate."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,22 +11,19 @@ from strategies import members, seeds
 
 from objectives import DEFAULT_OBJECTIVES
 from pruning import PRUNERS
-from pruning.channels import cut, select_channels
-from pruning.groups import channel_groups
-from pruning.magnitude import lamp_scores, may_be_pruned
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock, SeparableConv2D
 from sparse_search.candidate import Candidate, Evaluation, PruningStep, Rejection
+from sparse_search.checkpoint import TrainingState
 from sparse_search.dataset import Dataset, load_dataset
 from sparse_search.errors import TrainingDivergedError
 from sparse_search.evaluation import EvaluationConfig, Evaluator, model_path
-from sparse_search.graph import Add, Conv2d, Dense, Graph, Tensor
 from sparse_search.network import Network
+from sparse_search.optimizer import AdamW
 from sparse_search.quantized import QuantizedModel
 from sparse_search.quantized import error_rate as int8_error_rate
 from sparse_search.space import SearchSpace
-from sparse_search.training import Augmentation, Batches, TrainingConfig, error_rate, train
+from sparse_search.training import Augmentation, Batches, Progress, TrainingConfig, train
 
-BY_NAME = {p.name: p for p in PRUNERS}
 SMALL = Architecture((ConvBlock((Conv2D(6, 3), SeparableConv2D(8, 3, 2)), "max"),))
 QUICK = TrainingConfig(epochs=3, batch_size=32)
 
@@ -142,102 +141,115 @@ class TestTraining:
         assert (same | mirrored).all()
         assert 60 < same.sum() < 140
 
+    def test_an_epoch_has_every_image_once_but_for_a_last_one_alone(self, digits):
+        """A batch of one has no variance; a data set of one has nothing else."""
+        split = digits.train
+        for count, expected in ((10, 10), (9, 8), (1, 1)):
+            part = replace(split, images=split.images[:count], labels=np.arange(count))
+            drawn = [
+                y
+                for _, labels in Batches(part, Augmentation(1)).epoch(4, generator(0))
+                for y in labels.tolist()
+            ]
+            assert len(drawn) == len(set(drawn)) == expected
 
-class TestGroups:
-    """Channel groups follow the graph."""
+    def test_it_can_be_ended_after_any_epoch(self, digits, space):
+        """The hook sees the curve so far, and its False is the end."""
+        network, seen = Network(space.build(SMALL), generator(3)), []
 
-    def test_depthwise_and_pooling_layers_follow_and_additions_join(self):
-        """The groups of a hand-made residual graph are those of pen and paper."""
-        conv = {"kernel": (3, 3), "stride": (1, 1), "padding": (1, 1, 1, 1)}
-        graph = Graph(
-            (
-                Tensor("image", (4, 4, 1)),
-                *(Tensor(name, (4, 4, 4)) for name in ("a", "b", "s")),
-                Tensor("out", (1, 1, 3)),
-            ),
-            (
-                Conv2d("a", ("image",), "a", **conv),
-                Conv2d("b", ("a",), "b", **conv),
-                Add("s", ("a", "b"), "s"),
-                Dense("out", ("s",), "out"),
-            ),
-        )
-        groups = [(g.tensors, g.producers, g.frozen) for g in channel_groups(graph)]
-        assert groups == [
-            (("image",), (), True),
-            (("a", "b", "s"), ("a", "b"), False),
-            (("out",), ("out",), True),
+        def until_two(progress: Progress) -> bool:
+            seen.append(progress.curve)
+            return len(progress.curve) < 2
+
+        result = train(network, digits, QUICK, generator(4), after_epoch=until_two)
+        whole = train(Network(space.build(SMALL), generator(3)), digits, QUICK, generator(4))
+        assert result.curve == whole.curve[:2]
+        assert seen == [whole.curve[:1], whole.curve[:2]]
+
+    def test_an_interrupted_training_ends_like_one_that_was_not(self, digits, space, tmp_path):
+        """From the file of every epoch: the same curve and weights, bit for bit."""
+        config = replace(QUICK, dropout=0.2, augmentation=Augmentation(1))
+
+        def save(progress: Progress) -> bool:
+            progress.state().save(tmp_path / str(len(progress.curve)), "key")
+            return True
+
+        whole = Network(space.build(SMALL), generator(3))
+        curve = train(whole, digits, config, generator(4), after_epoch=save).curve
+        for epoch in (1, 2):
+            state = TrainingState.load(tmp_path / str(epoch), "key")
+            network = Network(space.build(SMALL), generator(9))
+            assert train(network, digits, config, generator(8), resume=state).curve == curve
+            for name, value in whole.state_dict().items():
+                assert torch.equal(network.state_dict()[name], value)
+        assert TrainingState.load(tmp_path / "1", "another key") is None
+
+    def test_dropout_is_on_what_the_first_dense_operator_reads(self, digits, space):
+        """It changes training, draws from the training's generator, and spares evaluation."""
+        architecture = replace(SMALL, hidden=(12,))
+        network, shapes = Network(space.build(architecture), generator(0)), []
+
+        def nothing(x: torch.Tensor) -> torch.Tensor:
+            shapes.append(x.shape)
+            return torch.zeros_like(x)
+
+        images = torch.rand(5, 1, 8, 8, generator=generator(1))
+        logits = network(images, nothing)
+        inputs = network.unit("dense1").weight.shape[1]
+        assert shapes == [(5, inputs)]
+        assert torch.equal(logits, logits[:1].expand_as(logits))
+        before = torch.get_rng_state()
+        curves = [
+            train(
+                Network(space.build(architecture), generator(3)),
+                digits,
+                replace(QUICK, dropout=fraction),
+                generator(4),
+            ).curve
+            for fraction in (0.0, 0.3, 0.3)
         ]
-
-    @settings(deadline=None, max_examples=30)
-    @given(member=members(), seed=seeds())
-    def test_cutting_equals_masking(self, member, seed):
-        """A cut network computes what the whole one does with the other channels at zero."""
-        space, architecture = member
-        network = Network(space.build(architecture), generator(seed % 2**31)).eval()
-        kept = select_channels(network, 0.4)
-        smaller = cut(network, kept).eval()
-        with torch.no_grad():
-            for operator, unit in network:
-                gone = np.setdiff1d(np.arange(unit.weight.shape[0]), kept[operator.output])
-                if len(gone):
-                    unit.weight[gone] = 0
-                    unit.norm.weight[gone] = 0
-                    unit.norm.bias[gone] = 0
-        rng = np.random.default_rng(seed)
-        images = rng.integers(0, 256, (2, *space.input_shape), dtype=np.uint8)
-        expected = network.activations(images)["output"]
-        found = smaller.activations(images)["output"]
-        np.testing.assert_allclose(found, expected, atol=1e-5 * max(1, np.abs(expected).max()))
+        assert curves[0] != curves[1] == curves[2]
+        assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: p.name)
-class TestPrunerContract:
-    """What every pruner must keep."""
+class TestAdamW:
+    """One long vector, and the update of torch's own optimizer."""
 
-    @pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.8, 0.99])
-    def test_the_result_is_what_was_predicted(self, pruner, sparsity, trained, digits):
-        """Graph and zeros are as predicted, nothing is emptied, and the argument is unchanged."""
-        before = {k: v.clone() for k, v in trained.state_dict().items()}
-        graph, zero_fraction = pruner.predict(trained.graph, sparsity)
-        pruned = pruner.prune(trained, digits, sparsity, QUICK.with_epochs(1), generator(2))
-        assert pruned.graph == graph
-        zeros = sum(int((unit.weight == 0).sum()) for _, unit in pruned)
-        total = sum(unit.weight.numel() for _, unit in pruned)
-        assert zeros == pytest.approx(zero_fraction * total, abs=len(graph.weighted))
-        assert all(bool((unit.weight != 0).any()) for _, unit in pruned)
-        assert all(torch.equal(v, before[k]) for k, v in trained.state_dict().items())
+    @pytest.mark.parametrize("clip_norm", [None, 0.5])
+    def test_it_is_that_of_torch(self, digits, space, clip_norm):
+        """Fifty steps with changing rates end at the weights of ``torch.optim.AdamW``."""
+        ours, theirs = (Network(space.build(SMALL), generator(0)).double() for _ in range(2))
+        optimizer = AdamW(ours.parameters(), 0.1, clip_norm)
+        matrices = [p for p in theirs.parameters() if p.dim() > 1]
+        vectors = [p for p in theirs.parameters() if p.dim() == 1]
+        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+        reference = torch.optim.AdamW(groups, weight_decay=0.1)
+        images = torch.rand(8, 1, 8, 8, generator=generator(1)).double()
+        for step in range(50):
+            rate = 0.01 * (1 + step % 3)
+            optimizer.zero_gradient()
+            ours(images).square().sum().backward()
+            optimizer.step(rate)
+            reference.zero_grad()
+            theirs(images).square().sum().backward()
+            if clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(theirs.parameters(), clip_norm)
+            for group in reference.param_groups:
+                group["lr"] = rate
+            reference.step()
+        for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
 
-    def test_it_is_deterministic(self, pruner, trained, digits):
-        """One seed, one result."""
-        config = QUICK.with_epochs(1)
-        one, other = (pruner.prune(trained, digits, 0.5, config, generator(7)) for _ in range(2))
-        for name, value in one.state_dict().items():
-            assert torch.equal(value, other.state_dict()[name])
-
-    def test_fine_tuning_recovers_accuracy(self, pruner, trained, digits):
-        """A third removed costs less than ten points after fine-tuning."""
-        pruned = pruner.prune(trained, digits, 0.33, QUICK, generator(2))
-        before = error_rate(trained, digits.validation)
-        assert error_rate(pruned, digits.validation) < before + 0.1
-
-
-def test_masks_survive_a_later_structured_cut(trained, digits):
-    """Channels cut from a masked network take their masks along."""
-    masked = BY_NAME["magnitude"].prune(trained, digits, 0.6, QUICK.with_epochs(1), generator(0))
-    smaller = BY_NAME["channels"].prune(masked, digits, 0.3, QUICK.with_epochs(1), generator(1))
-    for operator, unit in smaller:
-        if may_be_pruned(operator):
-            assert unit.mask is not None
-            assert bool((unit.weight[unit.mask == 0] == 0).all())
-
-
-def test_lamp_scores_are_those_of_the_paper():
-    """Score = w^2 over the sum of squares at least as large, by brute force."""
-    weight = torch.tensor([[3.0, -1.0], [0.5, 2.0]])
-    squares = weight.flatten() ** 2
-    expected = [float(w / squares[squares >= w].sum()) for w in squares]
-    assert lamp_scores(weight).flatten().tolist() == pytest.approx(expected)
+    def test_a_released_parameter_has_memory_of_its_own(self, space):
+        """The same numbers and strides, no gradient, and nothing shared."""
+        network = Network(space.build(SMALL), generator(0))
+        before = [(p.detach().clone(), p.stride()) for p in network.parameters()]
+        AdamW(network.parameters(), 0.0, None).release()
+        for parameter, (values, strides) in zip(network.parameters(), before, strict=True):
+            assert torch.equal(parameter, values)
+            assert parameter.stride() == strides
+            assert parameter.grad is None
+        assert len({p.untyped_storage().data_ptr() for p in network.parameters()}) == len(before)
 
 
 class TestEvaluator:
@@ -269,9 +281,9 @@ class TestEvaluator:
             evaluate = self.evaluator(digits, space, folder)
             candidates = (
                 Candidate(0, SMALL),
-                Candidate(1, child, (PruningStep("magnitude", 0.5),), "morph", 0, ("widen",)),
-                Candidate(100, child, (), "morph", 1, (), "final"),
-                Candidate(101, child, (PruningStep("magnitude", 0.3),), "morph", 1, (), "final"),
+                Candidate(1, child, (PruningStep("magnitude", 0.5),), origin="morph", parent=0),
+                Candidate(100, child, parent=1, effort="final"),
+                Candidate(101, child, (PruningStep("magnitude", 0.3),), parent=1, effort="final"),
             )
             found = [evaluate(c) for c in candidates]
             assert all(isinstance(o, Evaluation) for o in found)

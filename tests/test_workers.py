@@ -131,6 +131,8 @@ def test_submitting_to_nobody_and_negative_counts_are_refused() -> None:
         workers.submit(fakes.candidate(10))
     with pytest.raises(StudyError, match="0 or more"):
         open_workers(-1, fakes.TroubledEvaluator())
+    with pytest.raises(StudyError, match="or 'ray', got 'cluster'"):
+        open_workers("cluster", fakes.TroubledEvaluator())  # type: ignore[arg-type]
 
 
 def test_an_evaluator_that_cannot_travel_is_named() -> None:

@@ -125,7 +125,7 @@ def _texts(model: QuantizedModel, plan: MemoryPlan, options: ExportOptions) -> _
     source = Source(
         model=model,
         plan=plan,
-        calls=lower(model, plan),
+        steps=lower(model, plan),
         prefix=options.prefix,
         class_names=options.class_names,
         golden_images=images,

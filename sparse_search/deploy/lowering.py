@@ -4,6 +4,7 @@ The result is everything that the C source says, as values. Here it is checked t
 belongs to the model, and that the constant data takes exactly the flash that the plan predicts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,21 @@ from numpy.typing import NDArray
 
 from ..encoding import allowed_encodings, encode_weights
 from ..errors import ExportError
-from ..graph import Add, AvgPool2d, Dense, Graph, MaxPool2d, Operator, WeightedOperator
+from ..graph import (
+    Add,
+    AvgPool2d,
+    Concat,
+    Dense,
+    Graph,
+    MaxPool2d,
+    Operator,
+    WeightedOperator,
+)
 from ..memory import KernelLibrary, MemoryPlan
 from ..memory.lifetimes import find_lifetimes
 from ..quantized import QuantizedModel
 from .c_source import C_TYPE_BYTES, unique_identifiers
-from .records import Record, make_record
+from .records import Record, make_records
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,15 +52,33 @@ class ConstArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KernelCall:
+    """One call of a runtime function.
+
+    Attributes:
+        kernel: The runtime function, also the name of its file.
+        record: Its parameters.
+        record_suffix: Last part of the record's name.
+        arrays: Constant arrays in the order of the kernel's arguments.
+        input_offsets: Where its inputs lie in the arena, in bytes.
+        output_offset: Where it begins to write in the arena, in bytes.
+    """
+
+    kernel: str
+    record: Record
+    record_suffix: str
+    arrays: tuple[ConstArray, ...]
+    input_offsets: tuple[int, ...]
+    output_offset: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
     """One operator as the C code runs it.
 
     Attributes:
         operator: The operator.
         identifier: Unique part of the names of its constants.
-        kernel: The runtime function, also the name of its file.
-        record: Its parameters.
-        arrays: Constant arrays in the order of the kernel's arguments.
-        input_offsets: Where its inputs lie in the arena, in bytes.
+        calls: One; of a concatenation one for each input.
         output_offset: Where its output lies in the arena, in bytes.
         output_bytes: Size of the output.
         text: What it does, for comments.
@@ -58,22 +86,20 @@ class KernelCall:
 
     operator: Operator
     identifier: str
-    kernel: str
-    record: Record
-    arrays: tuple[ConstArray, ...]
-    input_offsets: tuple[int, ...]
+    calls: tuple[KernelCall, ...]
     output_offset: int
     output_bytes: int
     text: str
 
     @property
     def constant_bytes(self) -> int:
-        """Flash of record and arrays."""
-        return self.record.bytes + sum(array.bytes for array in self.arrays)
+        """Flash of records and arrays."""
+        arrays = [array for call in self.calls for array in call.arrays]
+        return sum(call.record.bytes for call in self.calls) + sum(a.bytes for a in arrays)
 
 
-def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[KernelCall, ...]:
-    """The kernel calls of a model, in execution order.
+def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[Step, ...]:
+    """What the C code of a model does, in execution order.
 
     Args:
         model: What is computed.
@@ -86,18 +112,12 @@ def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[KernelCall, ...]:
     graph = model.graph
     offsets = {a.name: a.offset_bytes for a in plan.allocations}
     identifiers = unique_identifiers(op.name for op in graph.operators)
-    calls = []
-    for operator, name, layer in zip(graph.operators, identifiers, plan.layers, strict=True):
-        arrays: tuple[ConstArray, ...] = ()
-        if not isinstance(operator, Add | MaxPool2d | AvgPool2d):
-            arrays = _weight_arrays(model, operator)
-        made = KernelCall(
+    steps = []
+    for operator, identifier, layer in zip(graph.operators, identifiers, plan.layers, strict=True):
+        made = Step(
             operator=operator,
-            identifier=name,
-            kernel=_kernel(operator, arrays),
-            record=make_record(model, operator),
-            arrays=arrays,
-            input_offsets=tuple(offsets[tensor] for tensor in operator.inputs),
+            identifier=identifier,
+            calls=_calls(model, operator, offsets),
             output_offset=offsets[operator.output],
             output_bytes=graph.tensor(operator.output).size,
             text=_describe(graph, operator),
@@ -108,7 +128,28 @@ def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[KernelCall, ...]:
                 f"plan says, got {made.constant_bytes}; call plan_memory on the model that is "
                 "exported"
             )
-        calls.append(made)
+        steps.append(made)
+    return tuple(steps)
+
+
+def _calls(
+    model: QuantizedModel, operator: Operator, offsets: Mapping[str, int]
+) -> tuple[KernelCall, ...]:
+    """The calls of one operator; ``offsets`` in bytes by tensor."""
+    arrays: tuple[ConstArray, ...] = ()
+    if not isinstance(operator, Add | Concat | MaxPool2d | AvgPool2d):
+        arrays = _weight_arrays(model, operator)
+    kernel = _kernel(operator, arrays)
+    records = make_records(model, operator)
+    sources = tuple(offsets[tensor] for tensor in operator.inputs)
+    target = offsets[operator.output]
+    if not isinstance(operator, Concat):
+        return (KernelCall(kernel, records[0], "geometry", arrays, sources, target),)
+    calls = []
+    for number, (name, record) in enumerate(zip(operator.inputs, records, strict=True), start=1):
+        suffix = f"geometry{number}"
+        calls.append(KernelCall(kernel, record, suffix, (), (offsets[name],), target))
+        target += model.graph.tensor(name).size
     return tuple(calls)
 
 
@@ -170,5 +211,5 @@ def _weight_arrays(model: QuantizedModel, operator: WeightedOperator) -> tuple[C
 def _describe(graph: Graph, operator: Operator) -> str:
     """Kind and shapes, such as "conv2d 3x3, 8x8x1 -> 6x6x4"."""
     shapes = ["x".join(map(str, graph.shape(name))) for name in (*operator.inputs, operator.output)]
-    kernel = "" if isinstance(operator, Add | Dense) else " {}x{}".format(*operator.kernel)
+    kernel = "" if isinstance(operator, Add | Concat | Dense) else " {}x{}".format(*operator.kernel)
     return f"{operator.kind}{kernel}, {' + '.join(shapes[:-1])} -> {shapes[-1]}"

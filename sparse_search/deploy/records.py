@@ -6,6 +6,7 @@ from ..errors import ExportError
 from ..graph import (
     Add,
     AvgPool2d,
+    Concat,
     Conv2d,
     Dense,
     DepthwiseConv2d,
@@ -43,23 +44,26 @@ class Record:
         return {name: value for name, _, value in self.fields}
 
 
-def make_record(model: QuantizedModel, operator: Operator) -> Record:
-    """The record of ``operator``.
+def make_records(model: QuantizedModel, operator: Operator) -> tuple[Record, ...]:
+    """The records of ``operator``, one for each call of its kernel.
 
     Raises:
         ExportError: A value does not fit its field, or a window lies in the padding alone.
     """
-    if isinstance(operator, Add):
-        record = _add(model, operator)
+    if isinstance(operator, Concat):
+        records = _concat(model, operator)
+    elif isinstance(operator, Add):
+        records = (_add(model, operator),)
     elif isinstance(operator, Dense):
-        record = _fully_connected(model, operator)
+        records = (_fully_connected(model, operator),)
     elif isinstance(operator, MaxPool2d | AvgPool2d):
-        record = _pool(model.graph, operator)
+        records = (_pool(model.graph, operator),)
     else:
-        record = _conv(model, operator)
-    for name, c_type, value in record.fields:
-        check_range(c_type, value, f"{operator.name}: {name}")
-    return record
+        records = (_conv(model, operator),)
+    for record in records:
+        for name, c_type, value in record.fields:
+            check_range(c_type, value, f"{operator.name}: {name}")
+    return records
 
 
 def _quantization(model: QuantizedModel, operator: Operator) -> tuple[tuple[str, str, int], ...]:
@@ -152,4 +156,22 @@ def _add(model: QuantizedModel, operator: Add) -> Record:
             ("act_min", _I8, p.minimum),
             ("act_max", _I8, p.maximum),
         ),
+    )
+
+
+def _concat(model: QuantizedModel, operator: Concat) -> tuple[Record, ...]:
+    """One record for each input."""
+    return tuple(
+        Record(
+            "ss_concat_geometry",
+            (
+                ("count", _U32, model.graph.tensor(name).size),
+                ("multiplier", _I32, p.multiplier),
+                ("shift", _I8, p.shift),
+                ("input_zero_point", _I8, p.input_zero_point),
+                ("output_zero_point", _I8, p.output_zero_point),
+            ),
+            reserved_bytes=1,
+        )
+        for name, p in zip(operator.inputs, model.concat_inputs(operator), strict=True)
     )

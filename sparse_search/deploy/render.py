@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..memory import MemoryPlan
 from ..quantized import QuantizedModel
 from . import c_source
-from .lowering import KernelCall
+from .lowering import KernelCall, Step
 from .runtime_files import RUNTIME_DIR, files_for
 
 
@@ -20,7 +20,7 @@ class Source:
     Attributes:
         model: What is computed.
         plan: Of this model.
-        calls: Of this model, in execution order.
+        steps: Of this model, in execution order.
         prefix: Of every public name, lower case.
         class_names: One per output; empty if not known.
         golden_images: uint8 [n, H, W, C].
@@ -30,17 +30,22 @@ class Source:
 
     model: QuantizedModel
     plan: MemoryPlan
-    calls: tuple[KernelCall, ...]
+    steps: tuple[Step, ...]
     prefix: str
     class_names: tuple[str, ...]
     golden_images: NDArray[np.uint8]
     golden_outputs: NDArray[np.int8]
     generated_by: str
 
+    @property
+    def kernels(self) -> list[str]:
+        """The runtime functions that the model calls, sorted."""
+        return sorted({call.kernel for step in self.steps for call in step.calls})
+
 
 def runtime_files(source: Source) -> tuple[str, ...]:
     """Names of the runtime files that the model needs, sorted."""
-    return files_for(call.kernel for call in source.calls)
+    return files_for(source.kernels)
 
 
 def render(source: Source) -> dict[str, str]:
@@ -64,7 +69,6 @@ def _values(source: Source) -> dict[str, str]:
     model, plan, graph = source.model, source.plan, source.model.graph
     offsets = {a.name: a.offset_bytes for a in plan.allocations}
     height, width, channels = graph.input.shape
-    kernels = sorted({call.kernel for call in source.calls})
     sources = [f"{source.prefix}.c", *(n for n in runtime_files(source) if n.endswith(".c"))]
     input_, output = model.tensors[graph.input.name], model.tensors[graph.output.name]
     return {
@@ -89,10 +93,10 @@ def _values(source: Source) -> dict[str, str]:
         "WEIGHTS": str(sum(layer.weights for layer in plan.layers)),
         "NONZERO_WEIGHTS": str(sum(layer.nonzeros for layer in plan.layers)),
         "CLASS_NAMES": _class_names(source),
-        "KERNEL_INCLUDES": "\n".join(f'#include "{kernel}.h"' for kernel in kernels),
-        "TABLES": "\n\n".join(_constants(source.prefix, call) for call in source.calls),
+        "KERNEL_INCLUDES": "\n".join(f'#include "{kernel}.h"' for kernel in source.kernels),
+        "TABLES": "\n\n".join(_constants(source.prefix, step) for step in source.steps),
         "CALLS": "\n".join(
-            _statement(source.prefix, index, call) for index, call in enumerate(source.calls)
+            _statements(source.prefix, index, step) for index, step in enumerate(source.steps)
         ),
         "GOLDEN_COUNT": str(len(source.golden_images)),
         "GOLDEN_IMAGES": c_source.rows(_rows(source.golden_images)),
@@ -120,31 +124,42 @@ def _class_names(source: Source) -> str:
     )
 
 
-def _constants(prefix: str, call: KernelCall) -> str:
-    """Definitions of the record and the arrays of one operator."""
-    stem = f"{prefix}_{call.identifier}"
+def _constants(prefix: str, step: Step) -> str:
+    """Definitions of the records and the arrays of one operator."""
+    stem = f"{prefix}_{step.identifier}"
     parts = [
-        f"/* {c_source.comment(call.operator.name)}: {call.text}; {call.constant_bytes} bytes */",
-        c_source.struct(call.record.c_type, f"{stem}_geometry", call.record.values()),
+        f"/* {c_source.comment(step.operator.name)}: {step.text}; {step.constant_bytes} bytes */"
     ]
-    parts += [
-        c_source.array(array.c_type, f"{stem}_{array.suffix}", array.values.tolist())
-        for array in call.arrays
-        if array.values.size
-    ]
+    for call in step.calls:
+        record, name = call.record, f"{stem}_{call.record_suffix}"
+        parts.append(c_source.struct(record.c_type, name, record.values()))
+        parts += [
+            c_source.array(array.c_type, f"{stem}_{array.suffix}", array.values.tolist())
+            for array in call.arrays
+            if array.values.size
+        ]
     return "\n".join(parts)
 
 
-def _statement(prefix: str, index: int, call: KernelCall) -> str:
-    """The call of one operator, with its trace."""
-    stem = f"{prefix}_{call.identifier}"
+def _statements(prefix: str, index: int, step: Step) -> str:
+    """The calls of one operator, with its trace."""
+    name = c_source.comment(step.operator.name)
+    calls = "\n".join(_call(f"{prefix}_{step.identifier}", call) for call in step.calls)
+    return (
+        f"    /* {index} {name}: {step.text} */\n"
+        f"{calls}\n"
+        f"    TRACE({index}, base + {step.output_offset}, {step.output_bytes});"
+    )
+
+
+def _call(stem: str, call: KernelCall) -> str:
+    """One call of a runtime function as a statement; names of constants begin with ``stem``."""
     constants = [f"{stem}_{a.suffix}" if a.values.size else "NULL" for a in call.arrays]
     inputs = [f"base + {offset}" for offset in call.input_offsets]
-    output = f"base + {call.output_offset}"
-    arguments = [f"&{stem}_geometry", *inputs, *constants, output]
-    name = c_source.comment(call.operator.name)
-    return (
-        f"    /* {index} {name}: {call.text} */\n"
-        f"{c_source.call(call.kernel, arguments)}\n"
-        f"    TRACE({index}, {output}, {call.output_bytes});"
-    )
+    arguments = [
+        f"&{stem}_{call.record_suffix}",
+        *inputs,
+        *constants,
+        f"base + {call.output_offset}",
+    ]
+    return c_source.call(call.kernel, arguments)

@@ -14,6 +14,7 @@ from .arithmetic import (
     requantize,
     rescale,
 )
+from .concat import ConcatInput, concat
 from .elementwise import ADD_LEFT_SHIFT, AddParameters, add
 from .linear import conv2d, dense, depthwise_conv2d
 from .pooling import average_pool2d, max_pool2d
@@ -25,12 +26,14 @@ __all__ = [
     "MULTIPLIER_MIN",
     "RIGHT_SHIFT_MAX",
     "AddParameters",
+    "ConcatInput",
     "QuantizedWeights",
     "Requantization",
     "TensorQuantization",
     "add",
     "average_pool2d",
     "channel_rows",
+    "concat",
     "conv2d",
     "dense",
     "depthwise_conv2d",

@@ -139,6 +139,9 @@ def average_pool_scratch_bytes(channels: int, kernels: KernelLibrary) -> int:
 def operator_scratch_bytes(graph: Graph, operator: Operator, kernels: KernelLibrary) -> int:
     """Scratch bytes of one operator of ``graph``; 0 where it needs none.
 
+    Max pooling and addition need none. Neither does concatenation: CMSIS-NN's own only copies, so
+    each element is requantized (``arm_nn_requantize``) on its way from the input to its place.
+
     Raises:
         MemoryPlanError: ``kernels`` is not one of CMSIS-NN's.
     """

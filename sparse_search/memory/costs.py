@@ -5,7 +5,8 @@ Flash of a weighted operator:
     bias         int32 per output channel
     requantize   per output channel an int32 multiplier and a shift: int8 in the exported C,
                  int32 in CMSIS-NN
-    table        one fixed-size parameter record per operator, as the exported C declares it
+    table        one fixed-size parameter record per operator, as the exported C declares it; a
+                 concatenation has one for each input
 
 CMSIS-NN reads only dense weights, so under its kernels pruning a weight frees no flash. Its
 parameter structs are filled from the same records.
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from math import prod
 
 from ..encoding import DENSE_ONLY, EncodingKind, allowed_encodings, encoded_bytes
-from ..graph import Conv2d, Dense, DepthwiseConv2d, Graph, Operator
+from ..graph import Concat, Conv2d, Dense, DepthwiseConv2d, Graph, Operator
 from .kernels import KernelLibrary
 
 TABLE_BYTES = {
@@ -25,8 +26,9 @@ TABLE_BYTES = {
     "max_pool2d": 16,
     "avg_pool2d": 16,
     "add": 24,
+    "concat": 12,
 }
-"""Size of the C parameter record by kind of operator; it holds no pointer, so is fixed."""
+"""Size of a C parameter record by kind of operator; it holds no pointer, so is fixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class LayerCost:
         weight_bytes: Flash of the encoded weights.
         bias_bytes: Flash of the biases.
         requantize_bytes: Flash of multipliers and shifts.
-        table_bytes: Flash of the parameter record.
+        table_bytes: Flash of the parameter records.
         input_bytes: Activations read, each tensor once, unaligned.
         output_bytes: Activations written, unaligned.
     """
@@ -86,6 +88,7 @@ def layer_cost(
     weights = biases = macs = weight_bytes = 0
     encoding: EncodingKind | None = None
     output_shape = graph.shape(operator.output)
+    records = len(operator.inputs) if isinstance(operator, Concat) else 1
     if isinstance(operator, Conv2d | DepthwiseConv2d | Dense):
         weights = graph.weight_count(operator)
         biases = output_shape[2]
@@ -105,7 +108,7 @@ def layer_cost(
         weight_bytes=weight_bytes,
         bias_bytes=4 * biases,
         requantize_bytes=(5 if kernels is KernelLibrary.RUNTIME else 8) * biases,
-        table_bytes=TABLE_BYTES[operator.kind],
+        table_bytes=records * TABLE_BYTES[operator.kind],
         input_bytes=sum(graph.tensor(name).size for name in set(operator.inputs)),
         output_bytes=prod(output_shape),
     )

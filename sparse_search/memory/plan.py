@@ -167,7 +167,7 @@ class MemoryPlan:
 def plan_memory(
     subject: "Graph | QuantizedModel",
     kernels: KernelLibrary = KernelLibrary.RUNTIME,
-    sparsity: float = 0.0,
+    sparsity: float | Mapping[str, float] = 0.0,
     *,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> MemoryPlan:
@@ -177,8 +177,9 @@ def plan_memory(
         subject: A graph, whose nonzeros are predicted from ``sparsity``, or a quantized model,
             whose nonzeros are counted.
         kernels: Whose kernels run the model.
-        sparsity: Fraction of each layer's weights that will be zero, in [0, 1]; biases and the
-            conversion of colour to grey are never pruned. 0 for a quantized model.
+        sparsity: Fraction of each layer's weights that will be zero, in [0, 1]: one for all, or
+            by operator name, 0 where there is none. Biases and the conversion of colour to grey
+            are never pruned. 0 for a quantized model.
         max_nodes: Effort of the exact placement of tensors; a chain of operators needs none.
 
     Raises:
@@ -211,7 +212,9 @@ def all_plans(
     return {kernels: plan_memory(subject, kernels, sparsity) for kernels in KernelLibrary}
 
 
-def _nonzeros(subject: "Graph | QuantizedModel", sparsity: float) -> Mapping[str, int]:
+def _nonzeros(
+    subject: "Graph | QuantizedModel", sparsity: float | Mapping[str, float]
+) -> Mapping[str, int]:
     """Nonzero weights by operator name: predicted for a graph, counted for a model."""
     if not isinstance(subject, Graph):
         if sparsity != 0.0:
@@ -220,11 +223,12 @@ def _nonzeros(subject: "Graph | QuantizedModel", sparsity: float) -> Mapping[str
                 f"got {sparsity}"
             )
         return {name: int(np.count_nonzero(w.weights)) for name, w in subject.weights.items()}
-    if not 0.0 <= sparsity <= 1.0:
-        raise MemoryPlanError(f"expected a sparsity in [0, 1], got {sparsity}")
     nonzeros = {}
     for op in subject.weighted:
         count = subject.weight_count(op)
-        pruned = 0 if op.name in UNPRUNED_OPERATORS else round(sparsity * count)
+        share = sparsity.get(op.name, 0.0) if isinstance(sparsity, Mapping) else sparsity
+        if not 0.0 <= share <= 1.0:
+            raise MemoryPlanError(f"expected a sparsity in [0, 1], got {share}")
+        pruned = 0 if op.name in UNPRUNED_OPERATORS else round(share * count)
         nonzeros[op.name] = count - pruned
     return nonzeros

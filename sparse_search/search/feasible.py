@@ -11,12 +11,13 @@ from math import sqrt
 
 import numpy as np
 
-from ..architecture import Architecture
+from ..architecture import Architecture, ConvLayer, DepthwiseConv2D
 from ..candidate import Candidate
 from ..errors import InfeasibleError
 from ..forecast import Forecaster
 from ..memory import MemoryPlan
 from ..space import SearchSpace
+from ..sparsity import keep_targets
 from ..target import Limits
 
 REPAIR = "shrink"
@@ -57,19 +58,28 @@ class Sieve:
         self.dropped = 0
         self.duplicates = 0
 
-    def admit(self, candidate: Candidate) -> Forecast | None:
-        """The candidate with its plan, narrowed if it broke a limit; None if it is no use."""
+    def admit(self, candidate: Candidate, *, repair: bool = True) -> Forecast | None:
+        """The candidate with its plan; None if it is no use.
+
+        Args:
+            candidate: Canonical.
+            repair: Whether a candidate that breaks a limit is narrowed and not dropped.
+        """
         plan = self._forecaster.plan(candidate)
         excess = self._excess(plan)
         self._broken.update(excess.keys())
         narrowed = False
-        for _ in range(_REPAIR_ATTEMPTS):
+        for _ in range(_REPAIR_ATTEMPTS if repair else 0):
             if not excess:
                 break
             smaller = narrow_all(candidate.architecture, self._space, _factor(excess))
             if smaller == candidate.architecture:
                 break
-            candidate, narrowed = replace(candidate, architecture=smaller), True
+            pruning = candidate.pruning
+            if any(step.layers for step in pruning):
+                pruning = keep_targets(pruning, self._space.build(smaller))
+            candidate = replace(candidate, architecture=smaller, pruning=pruning)
+            narrowed = True
             plan = self._forecaster.plan(candidate)
             excess = self._excess(plan)
         if excess:
@@ -139,19 +149,22 @@ def _factor(excess: dict[str, float]) -> float:
 def narrow_all(architecture: Architecture, space: SearchSpace, factor: float) -> Architecture:
     """The canonical architecture with all widths multiplied by a factor below 1.
 
-    Every width goes down by at least one, but no convolution below one filter and no hidden layer
-    below the least units of the space.
+    Every width goes down to a smaller one that the space has, but no layer below its least number
+    of filters and no hidden layer below its least units. Depthwise layers are as wide as what they
+    read; branches follow the widths of their blocks.
     """
 
     def less(width: int, least: int) -> int:
         return max(least, min(int(width * factor), width - 1))
 
+    def narrower(layer: ConvLayer) -> ConvLayer:
+        if isinstance(layer, DepthwiseConv2D):
+            return layer
+        filters = less(layer.filters, space.filter_limits[0])
+        return replace(layer, filters=space.nearest_width(filters))
+
     blocks = tuple(
-        replace(
-            block,
-            layers=tuple(replace(layer, filters=less(layer.filters, 1)) for layer in block.layers),
-        )
-        for block in architecture.blocks
+        replace(block, layers=tuple(map(narrower, block.layers))) for block in architecture.blocks
     )
     hidden = tuple(less(units, space.hidden_units[0]) for units in architecture.hidden)
     return space.canonical(replace(architecture, blocks=blocks, hidden=hidden))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..candidate import Candidate
+from ..forecast import Forecaster
 from ..memory import MemoryPlan
 from ..space import SearchSpace
 from .encode import dimensions, encode
@@ -77,3 +78,34 @@ def featurize(
         values[i, :split], active[i, :split] = encode(space, candidate)
         values[i, split:] = summarize(plan)
     return values, active
+
+
+class Featurizer:
+    """Points of candidates whose plans are predicted; remembers those that are asked for often."""
+
+    def __init__(self, forecaster: Forecaster) -> None:
+        """Remembers nothing yet.
+
+        Args:
+            forecaster: Predicts plans.
+        """
+        self.forecaster = forecaster
+        self._rows: dict[object, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
+
+    def remembered(
+        self, candidates: Sequence[Candidate]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Values [n, d] and activities [n, d] of candidates that will be asked for again."""
+        space = self.forecaster.space
+        width = len(feature_groups(space))
+        values = np.empty((len(candidates), width))
+        active = np.empty((len(candidates), width), dtype=np.bool_)
+        for i, candidate in enumerate(candidates):
+            key = candidate.key
+            if key not in self._rows:
+                (value,), (exists,) = featurize(
+                    space, [candidate], [self.forecaster.plan(candidate)]
+                )
+                self._rows[key] = value, exists
+            values[i], active[i] = self._rows[key]
+        return values, active

@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from .arc_kernel import ArcKernel, log_normal_prior
+from .arc_kernel import log_normal_prior
 from .gpytorch_pieces import (
     ConstantMean,
     ExactMarginalLogLikelihood,
@@ -22,11 +22,11 @@ from .gpytorch_pieces import (
     GreaterThan,
     NormalPrior,
     OptimizationWarning,
-    ScaleKernel,
     SingleTaskGP,
     fit_gpytorch_mll_scipy,
     max_cholesky_size,
 )
+from .kernel import SurrogateKernel
 
 FEWEST_TO_FIT = 3
 """Points from which hyper-parameters are learned; with fewer the prior decides."""
@@ -34,7 +34,6 @@ FEWEST_TO_FIT = 3
 MOST_TO_FIT = 300
 """Points from which hyper-parameters are learned at most: the effort grows with the cube."""
 
-_TYPICAL_SCALE, _SCALE_LOG_STD = 1.0, 0.5
 _TYPICAL_NOISE, _NOISE_LOG_STD = 0.05, 1.0
 _NOISE_FLOOR = 1e-4
 _MEAN_STD = 0.5
@@ -45,7 +44,7 @@ class Hyperparameters:
     """Of a Gaussian process over points [n, 2d] (values, then activities).
 
     Attributes:
-        kernel: A scaled ``ArcKernel``.
+        kernel: A ``SurrogateKernel``.
         mean: Constant mean.
         noise: Variance of the noise.
     """
@@ -57,10 +56,8 @@ class Hyperparameters:
     @staticmethod
     def prior(groups: Sequence[str]) -> "Hyperparameters":
         """Where the priors are largest, for d coordinates in these groups."""
-        scale_prior = log_normal_prior(_TYPICAL_SCALE, _SCALE_LOG_STD)
-        kernel = ScaleKernel(ArcKernel(groups), outputscale_prior=scale_prior).to(torch.float64)
-        kernel.outputscale = _TYPICAL_SCALE
-        return Hyperparameters(kernel.eval().requires_grad_(False), 0.0, _TYPICAL_NOISE)
+        kernel = SurrogateKernel(groups).eval().requires_grad_(False)
+        return Hyperparameters(kernel, 0.0, _TYPICAL_NOISE)
 
     def fit(self, points: Tensor, targets: Tensor, max_iterations: int) -> "Hyperparameters":
         """The most probable ones, found by L-BFGS from these; deterministic.
@@ -76,9 +73,9 @@ class Hyperparameters:
         ).to(torch.float64)
         likelihood.noise = torch.tensor([max(self.noise, 2 * _NOISE_FLOOR)], dtype=torch.float64)
         kernel = deepcopy(self.kernel).train()
-        kernel.raw_outputscale.requires_grad_(True)
-        kernel.base_kernel.raw_radius.requires_grad_(True)
-        kernel.base_kernel.raw_angle.requires_grad_(True)
+        kernel.arc.raw_outputscale.requires_grad_(True)
+        kernel.arc.base_kernel.raw_radius.requires_grad_(True)
+        kernel.arc.base_kernel.raw_angle.requires_grad_(True)
         mean = ConstantMean(constant_prior=NormalPrior(0.0, _MEAN_STD)).to(torch.float64)
         mean.constant = torch.tensor(self.mean, dtype=torch.float64)
         model = SingleTaskGP(
@@ -111,5 +108,5 @@ class Hyperparameters:
 
     def radii(self) -> dict[str, float]:
         """How much each group of coordinates matters: its radius by name."""
-        arc = self.kernel.base_kernel
+        arc = self.kernel.arc.base_kernel
         return dict(zip(arc.group_names, arc.radius.tolist(), strict=True))

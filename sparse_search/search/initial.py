@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..candidate import Candidate
+from ..candidate import Candidate, Recipe
 from ..forecast import Forecaster
 from ..space import SearchSpace
 from ..target import Limits
@@ -19,11 +19,22 @@ _SMALLEST_SHARE = 0.4
 
 
 def random_candidate(
-    space: SearchSpace, candidate_id: int, generator: np.random.Generator
+    space: SearchSpace, candidate_id: int, generator: np.random.Generator, *, recipes: bool = True
 ) -> Candidate:
-    """A random network with random pruning, to be trained from scratch; may break limits."""
+    """A random network with random pruning, to be trained from scratch; may break limits.
+
+    Args:
+        space: What is drawn from.
+        candidate_id: Id of the candidate.
+        generator: Source of randomness.
+        recipes: Whether the recipe is random too; else it is the study's, if the space allows it.
+    """
     architecture = space.sample(generator)
-    return Candidate(candidate_id, architecture, space.sample_pruning(generator))
+    single = any(allowed.per_layer for allowed in space.pruning)
+    pruning = space.sample_pruning(generator, space.build(architecture) if single else None)
+    own = recipes or Recipe() not in space.recipes
+    recipe = space.sample_recipe(generator) if own else Recipe()
+    return Candidate(candidate_id, architecture, pruning, recipe)
 
 
 def draw_feasible(
@@ -32,6 +43,8 @@ def draw_feasible(
     count: int,
     candidate_id: int,
     generator: np.random.Generator,
+    *,
+    recipes: bool = True,
 ) -> list[Forecast]:
     """Random candidates that pass the sieve.
 
@@ -41,12 +54,14 @@ def draw_feasible(
         count: How many are wanted; fewer come back where they are too hard to find.
         candidate_id: Id of the candidates.
         generator: Source of randomness.
+        recipes: See ``random_candidate``.
     """
     found: list[Forecast] = []
     for attempt in range(_ATTEMPTS_PER_CANDIDATE * count):
         if len(found) == count or (attempt == _ATTEMPTS_WITHOUT_SUCCESS and not found):
             break
-        forecast = sieve.admit(random_candidate(space, candidate_id, generator))
+        drawn = random_candidate(space, candidate_id, generator, recipes=recipes)
+        forecast = sieve.admit(drawn)
         if forecast is not None:
             found.append(forecast)
     return found
@@ -64,7 +79,8 @@ def initial_candidate(
     Of some random candidates the one with the largest capacity is taken: most random networks have
     a layer so narrow that they learn next to nothing, and a search starts better from others. The
     size that they may have changes from one call to the next, so that the first candidates spread
-    over what the limit allows, or over what random networks need if there is none.
+    over what the limit allows, or over what random networks need if there is none. They are trained
+    as the study says: other recipes are for the search to try.
 
     Args:
         forecaster: Predicts plans.
@@ -81,11 +97,12 @@ def initial_candidate(
         share = _SMALLEST_SHARE + (1.0 - _SMALLEST_SHARE) * share
         tight = replace(limits, model_bytes=max(1, round(share * limits.model_bytes)))
         sieve = Sieve(forecaster, tight, known)
-        drawn = draw_feasible(space, sieve, _COMPARED, candidate_id, generator)
+        drawn = draw_feasible(space, sieve, _COMPARED, candidate_id, generator, recipes=False)
         if drawn:
             return _most_capable(drawn)
     sieve = Sieve(forecaster, limits, known)
-    drawn = draw_feasible(space, sieve, 2 * _COMPARED, candidate_id, generator)
+    drawn = draw_feasible(space, sieve, 2 * _COMPARED, candidate_id, generator, recipes=False)
+    drawn = drawn or draw_feasible(space, sieve, 1, candidate_id, generator)
     if not drawn:
         raise sieve.error()
     drawn.sort(key=lambda forecast: forecast.plan.nonzeros)

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 ScalarizationKind: TypeAlias = Literal["max", "chebyshev"]
+Rule: TypeAlias = Literal["hypervolume", "max", "chebyshev"]
+"""How a strategy chooses: the expected hypervolume improvement, or a scalarization."""
 
 _LOWEST_SHARE_OF_LIMIT = 0.25
 _AIMED_QUANTILE = 0.25

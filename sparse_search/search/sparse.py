@@ -1,11 +1,13 @@
-"""The SpArSe strategy: a Gaussian process and random scalarizations choose among morphs.
+"""The SpArSe strategy: a Gaussian process chooses among morphs, in three stages.
 
 One proposal (Fedorov et al. 2019, arXiv:1905.12107):
 
-1. A pool of feasible, new candidates: morphs of evaluated candidates, and random ones.
-2. Their objectives: what follows from the memory plan exactly, the error by one Thompson sample
-   of the surrogate, drawn jointly for the whole pool.
-3. A random compromise between the objectives; the candidate that is best under it is proposed.
+1. A pool of feasible, new candidates: morphs of evaluated candidates, and random ones, as the
+   stage says.
+2. Their objectives: what follows from the memory plan exactly; the error is believed by a
+   surrogate, for which candidates that are still being evaluated count as well.
+3. The candidate with the largest expected hypervolume improvement is proposed, or the one that is
+   best under a random compromise and a Thompson sample.
 
 Nothing is kept between proposals but caches: a proposal depends on its arguments only, so a study
 that was stopped continues as if it had not been.
@@ -13,7 +15,8 @@ that was stopped continues as if it had not been.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +24,21 @@ from numpy.typing import NDArray
 from ..candidate import Candidate, Evaluation, History
 from ..forecast import Forecaster
 from ..interfaces import Morphism, Objective
-from ..pareto import meets, non_dominated, objective_values
+from ..pareto import meets, non_dominated
 from ..space import SearchSpace
 from ..target import Limits
+from .beliefs import Beliefs
+from .calibration import Calibration
+from .choice import choose
 from .feasible import Forecast, Sieve
-from .features import feature_groups, featurize
+from .features import Featurizer, feature_groups
+from .hyperparameters import FEWEST_TO_FIT
 from .initial import draw_feasible, initial_candidate
+from .observations import observe
 from .pool import Morpher, draw_morphs
-from .scalarization import ScalarizationKind, choose_boxes
+from .refits import Refits
+from .scalarization import Rule
+from .stages import FIRST, PARETO_PARENTS, PRUNING_ONLY, stage_order, stages_for_budget
 from .surrogate import Surrogate
 
 _LOG = logging.getLogger(__name__)
@@ -36,30 +46,40 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SparseOptions:
-    """How a proposal is made.
+    """How a proposal is made. The defaults are meant for about 100 candidates.
 
     Attributes:
         initial: Candidates that are random, before the surrogate is asked.
+        stages: Candidates in stage 1, the initial ones included, and in stage 2.
         pool_size: Candidates that a proposal chooses from.
-        random_fraction: Fraction of the pool that is random and not a morph.
+        random_fraction: Fraction of stage 1's pool that is random and not a morph.
         max_steps: Most steps from a parent to a morph.
         pruning_probability: Of a step to change a sparsity and not the architecture.
+        recipe_probability: Of any other step to change a training parameter.
         pareto_bias: How many times likelier a Pareto-optimal candidate is a parent.
-        scalarization: "max" as in SpArSe, or "chebyshev".
+        scalarization: "hypervolume" for the expected improvement; "max", as in SpArSe, or
+            "chebyshev" for a random compromise and a Thompson sample.
     """
 
-    initial: int = 8
+    initial: int = 4
+    stages: tuple[int, int] = (50, 15)
     pool_size: int = 1000
     random_fraction: float = 0.25
     max_steps: int = 3
     pruning_probability: float = 0.2
+    recipe_probability: float = 0.1
     pareto_bias: float = 5.0
-    scalarization: ScalarizationKind = "max"
+    scalarization: Rule = "hypervolume"
+
+    @staticmethod
+    def for_budget(candidates: int) -> "SparseOptions":
+        """Options whose stages fit a search of so many candidates."""
+        return SparseOptions(stages=stages_for_budget(candidates))
 
 
 @dataclass(frozen=True)
 class SparseStrategy:
-    """Proposes what a random compromise over a Thompson sample likes best.
+    """Proposes the morph that is expected to improve the front most.
 
     Attributes:
         space: What may be proposed.
@@ -77,6 +97,7 @@ class SparseStrategy:
     limits: Limits
     options: SparseOptions = SparseOptions()
     name: str = "sparse"
+    _refits: dict[str, Refits] = field(default_factory=dict, repr=False, compare=False)
 
     def propose(
         self, history: History, candidate_id: int, generator: np.random.Generator
@@ -88,92 +109,111 @@ class SparseStrategy:
         """
         evaluations, known = history.evaluations, history.candidates
         if len(known) < self.options.initial or not evaluations:
-            return initial_candidate(self.forecaster, self.limits, known, candidate_id, generator)
+            first = initial_candidate(self.forecaster, self.limits, known, candidate_id, generator)
+            return replace(first, stage=FIRST)
+        beliefs = self._believe(history, generator)
+        judged = beliefs.judged(evaluations)
+        eligible = self._within_limits(evaluations)
+        front = np.zeros(len(evaluations), dtype=np.bool_)
+        front[np.flatnonzero(eligible)[non_dominated(judged[eligible])]] = True
         sieve = Sieve(self.forecaster, self.limits, known)
-        pool = self._pool(evaluations, sieve, candidate_id, generator)
-        _LOG.info("candidate %d: chosen from %s", candidate_id, sieve.report())
-        if not pool:
+        parents = [evaluation.candidate for evaluation in evaluations]
+        for stage in stage_order(self.options.stages, len(known)):
+            pool = self._pool(stage, parents, front, sieve, candidate_id, generator)
+            if pool:
+                break
+        else:
             raise sieve.error()
-        names = [objective.name for objective in self.objectives]
-        modelled = [objective.name for objective in self._modelled(pool[0])]
-        boxes = choose_boxes(names, self._measured(evaluations), self.limits.by_figure, modelled)
-        scalarization = boxes.draw(self.options.scalarization, generator)
-        values = self._sampled_values(pool, evaluations, generator)
-        return pool[int(np.argmin(scalarization(values)))].candidate
+        _LOG.info("candidate %d, stage %d: chosen from %s", candidate_id, stage, sieve.report())
+        chosen = choose(
+            self.options.scalarization,
+            beliefs,
+            self.limits,
+            judged[eligible],
+            beliefs.expected(beliefs.describe(history.pending)),
+            beliefs.describe([forecast.candidate for forecast in pool]),
+            generator,
+        )
+        return replace(pool[chosen].candidate, stage=stage)
 
-    def fit(self, evaluations: Sequence[Evaluation], objective: str) -> Surrogate:
-        """The surrogate of a measured objective, as a proposal after these evaluations has it."""
-        candidates = [evaluation.candidate for evaluation in evaluations]
-        plans = [self.forecaster.plan(candidate) for candidate in candidates]
-        errors = objective_values(evaluations, [objective])[:, 0]
-        features = featurize(self.space, candidates, plans)
-        return Surrogate.fit(*features, errors, feature_groups(self.space))
+    def surrogate(self, history: History, objective: str) -> Surrogate:
+        """The surrogate of a measured objective, as it is after this history."""
+        observations = observe(history, self._featurizer, objective)
+        if objective not in self._refits:
+            self._refits[objective] = Refits(feature_groups(self.space))
+        return Surrogate.condition(self._refits[objective].latest(observations), observations)
+
+    @cached_property
+    def _featurizer(self) -> Featurizer:
+        return Featurizer(self.forecaster)
+
+    def _believe(self, history: History, generator: np.random.Generator) -> Beliefs:
+        """Surrogates of what must be measured, for which pending candidates count as well."""
+        plan = self.forecaster.plan(history.evaluations[0].candidate)
+        surrogates = {
+            objective.name: self.surrogate(history, objective.name)
+            for objective in self.objectives
+            if objective.predict(plan) is None
+        }
+        if history.pending:
+            points = self._featurizer.remembered(history.pending)
+            surrogates = {n: s.imagine(*points, generator) for n, s in surrogates.items()}
+        return Beliefs(self.forecaster, self.objectives, surrogates)
 
     def _pool(
         self,
-        evaluations: Sequence[Evaluation],
+        stage: int,
+        parents: Sequence[Candidate],
+        front: NDArray[np.bool_],
         sieve: Sieve,
         candidate_id: int,
         generator: np.random.Generator,
     ) -> list[Forecast]:
-        """Morphs of evaluated candidates, then random ones."""
+        """New candidates of one stage: morphs, in the first stage random ones as well."""
         options = self.options
-        random_count = round(options.random_fraction * options.pool_size)
+        if stage == PRUNING_ONLY and not self.space.pruning:
+            return []
+        random_count = round(options.random_fraction * options.pool_size) if stage == FIRST else 0
         morpher = Morpher(
             self.space,
             self.morphisms,
             max_steps=options.max_steps,
-            pruning_probability=options.pruning_probability,
+            pruning_probability=1.0 if stage == PRUNING_ONLY else options.pruning_probability,
+            recipe_probability=options.recipe_probability,
         )
+        others = 0.0 if stage == PARETO_PARENTS else 1.0
         morphs = draw_morphs(
             morpher,
             sieve,
-            [evaluation.candidate for evaluation in evaluations],
-            self._parent_weights(evaluations),
+            parents,
+            np.where(front, options.pareto_bias, others),
             options.pool_size - random_count,
             candidate_id,
             generator,
+            repair=stage != PRUNING_ONLY,
         )
         return morphs + draw_feasible(self.space, sieve, random_count, candidate_id, generator)
-
-    def _parent_weights(self, evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
-        """How likely each evaluation is a parent, [n]."""
-        eligible = self._within_limits(evaluations)
-        values = objective_values(evaluations, [objective.name for objective in self.objectives])
-        weights = np.ones(len(evaluations))
-        weights[np.flatnonzero(eligible)[non_dominated(values[eligible])]] = (
-            self.options.pareto_bias
-        )
-        return weights
 
     def _within_limits(self, evaluations: Sequence[Evaluation]) -> NDArray[np.bool_]:
         """Which evaluations keep the limits, [n]; all of them if none does."""
         kept = np.array([meets(evaluation, self.limits) for evaluation in evaluations])
         return kept if kept.any() else ~kept
 
-    def _measured(self, evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
-        """Objectives [n, k] of the evaluations that keep the limits."""
-        values = objective_values(evaluations, [objective.name for objective in self.objectives])
-        return values[self._within_limits(evaluations)]
 
-    def _modelled(self, forecast: Forecast) -> list[Objective]:
-        """The objectives that do not follow from a plan."""
-        return [o for o in self.objectives if o.predict(forecast.plan) is None]
+def calibrate(strategy: SparseStrategy, history: History) -> Calibration | None:
+    """How well the surrogate of a strategy predicts each evaluation from all others.
 
-    def _sampled_values(
-        self,
-        pool: Sequence[Forecast],
-        evaluations: Sequence[Evaluation],
-        generator: np.random.Generator,
-    ) -> NDArray[np.float64]:
-        """Objectives [m, k] of the pool: exact, or from one Thompson sample."""
-        features = featurize(self.space, [f.candidate for f in pool], [f.plan for f in pool])
-        values = np.empty((len(pool), len(self.objectives)))
-        for column, objective in enumerate(self.objectives):
-            exact = [objective.predict(forecast.plan) for forecast in pool]
-            if None in exact:
-                surrogate = self.fit(evaluations, objective.name)
-                values[:, column] = surrogate.sample(*features, generator)
-            else:
-                values[:, column] = exact
-        return values
+    Args:
+        strategy: Its surrogate of the first objective that must be measured is asked.
+        history: Without final candidates.
+
+    Returns:
+        None with fewer than three evaluations, or if everything is known beforehand.
+    """
+    evaluations = history.evaluations
+    if len(evaluations) < FEWEST_TO_FIT:
+        return None
+    plan = strategy.forecaster.plan(evaluations[0].candidate)
+    measured = (o.name for o in strategy.objectives if o.predict(plan) is None)
+    objective = next(measured, None)
+    return strategy.surrogate(history, objective).leave_one_out() if objective else None

@@ -5,14 +5,18 @@ To add one, write a class of the ``Strategy`` protocol and add one line to ``STR
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter
 
 from ..forecast import Forecaster
 from ..interfaces import Morphism, Objective, Strategy
 from ..space import SearchSpace
 from ..target import Limits
+from .ehvi import EhviOptions, EhviStrategy
+from .evolution import EvolutionOptions, EvolutionStrategy
 from .random import RandomStrategy
-from .sparse import SparseStrategy
+from .sparse import SparseOptions, SparseStrategy
 
 
 class StrategyFactory(Protocol):
@@ -26,8 +30,9 @@ class StrategyFactory(Protocol):
         forecaster: Forecaster,
         objectives: Sequence[Objective],
         limits: Limits,
+        options: Any = ...,
     ) -> Strategy:
-        """A strategy with its default options."""
+        """A strategy with its default options, or with those given."""
         ...
 
 
@@ -38,5 +43,23 @@ def _random(
 
 
 STRATEGIES: Mapping[str, StrategyFactory] = MappingProxyType(
-    {"sparse": SparseStrategy, "random": _random}
+    {
+        "sparse": SparseStrategy,
+        "random": _random,
+        "evolution": EvolutionStrategy,
+        "ehvi": EhviStrategy,
+    }
 )
+
+OPTIONS: Mapping[str, type] = MappingProxyType(
+    {"sparse": SparseOptions, "evolution": EvolutionOptions, "ehvi": EhviOptions}
+)
+"""The type of the options of the strategies that have any."""
+
+
+def stored_options(settings: Mapping[str, Any], strategy: str) -> Any:
+    """The options that a study was created with; None if it has none, or another strategy."""
+    stored = settings.get("strategy_options")
+    if stored is None or strategy not in OPTIONS or settings.get("strategy") != strategy:
+        return None
+    return TypeAdapter(OPTIONS[strategy]).validate_python(stored)

@@ -1,0 +1,81 @@
+"""Batches: a training split cut into random, augmented batches.
+
+Images stay bytes, and lie in memory as (image, row, column, channel), until they are in a batch:
+so a shifted image is a few short copies out of its padded original.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .dataset import Dataset, Split
+from .network import channels_last, to_float
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to a training image at random.
+
+    Attributes:
+        shift_px: Largest shift along each axis; what enters the image is 0.
+        flip: Whether images are mirrored left to right half of the time.
+    """
+
+    shift_px: int = 0
+    flip: bool = False
+
+
+def default_augmentation(dataset: Dataset) -> Augmentation:
+    """Shifts in proportion to the image; flips only where a mirrored image is the same class."""
+    side = min(dataset.input_shape[:2])
+    return Augmentation(shift_px=side // 16, flip=dataset.name.startswith("cifar"))
+
+
+class Batches:
+    """A split as random, augmented batches."""
+
+    def __init__(self, split: Split, augmentation: Augmentation) -> None:
+        """Copies the images with a border as wide as the largest shift."""
+        self._flip = augmentation.flip
+        self._starts = 2 * augmentation.shift_px + 1
+        border = (augmentation.shift_px, augmentation.shift_px)
+        padded = np.ascontiguousarray(np.pad(split.images, ((0, 0), border, border, (0, 0))))
+        self._labels = torch.tensor(split.labels)
+        count, self._height, self._width, self._channels = split.images.shape
+        image, row = (padded.strides[0], padded.strides[1])
+        # Every window of every image, [n, start row, start column, h, w * c], without a copy: the
+        # last two axes of a batch are copied row by row.
+        self._windows = np.lib.stride_tricks.as_strided(
+            padded,
+            (count, self._starts, self._starts, self._height, self._width * self._channels),
+            (image, row, self._channels, row, 1),
+            writeable=False,
+        )
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every image once, in random order; a last batch of one is left out: no variance."""
+        order = torch.randperm(len(self), generator=generator)
+        for start in range(0, len(self), batch_size):
+            rows = order[start : start + batch_size]
+            if len(rows) > 1 or len(self) == 1:
+                yield self.draw(rows, generator)
+
+    def draw(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Augmented images [n, c, h, w] in [0, 1] and labels [n] of the given rows."""
+        count = len(rows)
+        if self._starts == 1:
+            windows = self._windows[rows.numpy(), 0, 0]
+        else:
+            start = torch.randint(0, self._starts, (2, count), generator=generator).numpy()
+            windows = self._windows[rows.numpy(), start[0], start[1]]
+        images = channels_last(windows.reshape(count, self._height, self._width, self._channels))
+        if self._flip:
+            mirrored = torch.rand(count, generator=generator) < 0.5
+            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        return to_float(images), self._labels[rows]
