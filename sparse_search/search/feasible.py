@@ -23,6 +23,9 @@ from ..target import Limits
 REPAIR = "shrink"
 """Stands in a candidate's lineage where all its layers were narrowed to keep the limits."""
 
+ARENA = "arena_bytes"
+"""The limited figure that grows with the widths and not with their squares."""
+
 _REPAIR_ATTEMPTS = 6
 _SHRINK_FACTORS = (0.3, 0.95)
 
@@ -142,8 +145,12 @@ class Sieve:
 
 
 def _factor(excess: dict[str, float]) -> float:
-    """How much narrower to make every layer: sizes grow with the square of the widths."""
-    return float(np.clip(1.0 / sqrt(max(excess.values())), *_SHRINK_FACTORS))
+    """How much narrower to make every layer: by what the limit that needs most of it needs.
+
+    Tensors, and with them the arena, grow with the widths; weights with their squares.
+    """
+    needed = (1 / x if name == ARENA else 1 / sqrt(x) for name, x in excess.items())
+    return float(np.clip(min(needed), *_SHRINK_FACTORS))
 
 
 def narrow_all(architecture: Architecture, space: SearchSpace, factor: float) -> Architecture:

@@ -64,7 +64,7 @@ class SparseOptions:
     initial: int = 4
     stages: tuple[int, int] = (50, 15)
     pool_size: int = 1000
-    random_fraction: float = 0.25
+    random_fraction: float = 0.15
     max_steps: int = 3
     pruning_probability: float = 0.2
     recipe_probability: float = 0.1
