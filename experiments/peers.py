@@ -71,7 +71,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
         "optuna-tpe": Peer(lambda seed: TPESampler(seed=seed), 0, 50),
         "optuna-nsga2": Peer(lambda seed: NSGAIISampler(seed=seed, population_size=20), 99, 50),
         # With all parameters of twelve layers a proposal takes half a minute.
-        "optuna-gp": Peer(_gp, 4, 10),
+        "optuna-gp": Peer(_gp, 4, 4),
     }
 )
 

@@ -29,7 +29,9 @@ from sparse_search.architecture import (
     Conv2D,
     ConvBlock,
     ConvLayer,
+    HeadKind,
     InputTransform,
+    LayerKind,
     SeparableConv2D,
 )
 from sparse_search.dataset import Dataset, Split, load_dataset
@@ -52,13 +54,17 @@ class TableSpec:
 
     Attributes:
         name: Of the table, and of the data set.
+        kinds: Types of layers.
         widths: Filters that a layer may have.
+        heads: How the last feature map reaches the output layer.
         input_pool: Average pooling of the image before the first layer.
         training: How every network is trained.
     """
 
     name: str
+    kinds: tuple[LayerKind, ...]
     widths: tuple[int, ...]
+    heads: tuple[HeadKind, ...]
     input_pool: int
     training: TrainingConfig
 
@@ -74,9 +80,21 @@ class TableSpec:
 
 
 SPECS = {
-    "digits": TableSpec("digits", (3, 6, 12), 1, TrainingConfig(epochs=12, batch_size=64)),
+    "digits": TableSpec(
+        "digits",
+        ("conv", "separable"),
+        (3, 6, 12),
+        ("flatten",),
+        1,
+        TrainingConfig(epochs=12, batch_size=64),
+    ),
     "mnist": TableSpec(
-        "mnist", (4, 8), 2, TrainingConfig(epochs=3, augmentation=Augmentation(shift_px=1))
+        "mnist",
+        ("conv",),
+        (4, 8),
+        ("flatten", "average"),
+        2,
+        TrainingConfig(epochs=3, augmentation=Augmentation(shift_px=1)),
     ),
 }
 
@@ -90,19 +108,19 @@ def _first(split: Split, count: int) -> Split:
 def enumerate_networks(spec: TableSpec) -> list[Architecture]:
     """Every network of the sub-space, in a fixed order.
 
-    One to three blocks of one 3x3 layer with padding "same", ordinary or separable, stride 1 or 2,
-    without pooling; the head flattens or averages; no hidden layer.
+    One to three blocks of one 3x3 layer with padding "same" and stride 1 or 2, without pooling; no
+    hidden layer.
     """
     layers: list[ConvLayer] = [
-        kind(filters, 3, stride)
-        for kind, filters, stride in product((Conv2D, SeparableConv2D), spec.widths, (1, 2))
+        (Conv2D if kind == "conv" else SeparableConv2D)(filters, 3, stride)
+        for kind, filters, stride in product(spec.kinds, spec.widths, (1, 2))
     ]
     transform = InputTransform(spec.input_pool)
     return [
         Architecture(tuple(ConvBlock((layer,)) for layer in chosen), (), head, transform)
         for depth in (1, 2, 3)
         for chosen in product(layers, repeat=depth)
-        for head in ("flatten", "average")
+        for head in spec.heads
     ]
 
 
@@ -115,7 +133,7 @@ def table_space(spec: TableSpec, dataset: Dataset) -> SearchSpace:
         max_layers=1,
         max_filters=max(spec.widths),
         widths=spec.widths,
-        kinds=("conv", "separable"),
+        kinds=spec.kinds,
         kernels=(3,),
         strides=(1, 2),
         paddings=("same",),
@@ -124,7 +142,7 @@ def table_space(spec: TableSpec, dataset: Dataset) -> SearchSpace:
         branches=("none",),
         fc_branches=("none",),
         input_pools=(spec.input_pool,),
-        heads=("flatten", "average"),
+        heads=spec.heads,
         max_hidden=0,
         pruning=(),
         recipes=RecipeRange.fixed(),

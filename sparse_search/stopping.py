@@ -5,12 +5,13 @@ the least error of the evaluated models that are no larger in any of these. A tr
 once even an optimistic view of its learning curve stays above that.
 
 The curve is that of a one-cycle schedule, which improves most at the end. Let p be the fraction of
-the training that is done, and e the least validation error so far. On curves of 2,000 trainings of
-small networks on digits and MNIST, in 99 of 100 cases the final error was above
+the training that is done, and e the least validation error so far. On the curves of 3,800 trainings
+of small networks on digits and 290 on MNIST, of 100 trainings at a rung about 98 end above
 
-    e exp(-3.5 (1 - p)^1.3)        the optimistic error
+    e exp(-3.0 (1 - p)^1.4)        the optimistic error
 
-and in half of the cases above about e exp(-1.6 (1 - p)^1.8), the expected error.
+and half of them above about e exp(-1.6 (1 - p)^1.8), the expected error. In random searches over
+the same networks, one in fifty of those that would have beaten their error is stopped.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -60,9 +61,9 @@ def optimistic_error(curve: Sequence[float], epochs: int) -> float:
     """What the validation error is at best after ``epochs``, from the errors of the first ones.
 
     >>> [round(optimistic_error([0.4] * done, 8), 3) for done in (2, 4, 6, 8)]
-    [0.036, 0.097, 0.225, 0.4]
+    [0.054, 0.128, 0.26, 0.4]
     """
-    return min(curve) * exp(-3.5 * (1.0 - len(curve) / epochs) ** 1.3)
+    return min(curve) * exp(-3.0 * (1.0 - len(curve) / epochs) ** 1.4)
 
 
 def expected_error(curve: Sequence[float], epochs: int) -> float:

@@ -22,7 +22,9 @@ from sparse_search.pareto import hypervolume
 from sparse_search.target import Limits
 from sparse_search.training import TrainingConfig
 
-SPEC = TableSpec("tiny", (2,), 1, TrainingConfig(epochs=2))
+SPEC = TableSpec(
+    "tiny", ("conv", "separable"), (2,), ("flatten", "average"), 1, TrainingConfig(epochs=2)
+)
 IMAGES = 50
 
 
