@@ -78,16 +78,17 @@ class EvaluationConfig:
     @staticmethod
     def for_dataset(dataset: Dataset) -> "EvaluationConfig":
         """Defaults by the number of training images: about as many steps for small sets."""
-        augmentation = default_augmentation(dataset)
+        # Recipes may double the learning rate: then clipping halves the worst spikes of the error.
+        training = TrainingConfig(clip_norm=2.0, augmentation=default_augmentation(dataset))
         if len(dataset.train.labels) < 10_000:
             return EvaluationConfig(
-                TrainingConfig(epochs=40, batch_size=32, augmentation=augmentation),
+                replace(training, epochs=40, batch_size=32),
                 inherited_epochs=25,
                 fine_tuning_epochs=12,
                 final_epochs=120,
                 final_fine_tuning_epochs=40,
             )
-        return EvaluationConfig(TrainingConfig(augmentation=augmentation))
+        return EvaluationConfig(training)
 
     def on(self, device: Device) -> "EvaluationConfig":
         """The same with training on another device."""

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .batch_norm import batch_norm
 from .builder import GREY
 from .errors import GraphError
 from .graph import (
@@ -172,9 +173,10 @@ class Network(nn.Module):
             y = functional.conv2d(
                 x, unit.weight, unit.bias, operator.stride, (top, left), groups=groups
             )
+        relu = operator.activation == "relu"
         if unit.norm is not None:
-            y = _batch_norm(y, unit.norm)
-        return functional.relu_(y) if operator.activation == "relu" else y
+            return batch_norm(y, unit.norm, relu)
+        return functional.relu_(y) if relu else y
 
     def apply_masks(self) -> None:
         """Sets every pruned weight to zero."""
@@ -242,20 +244,6 @@ class Network(nn.Module):
 def _vectors(x: Tensor) -> Tensor:
     """Feature maps [n, c, h, w] as vectors [n, h * w * c]; vectors [n, c] as they are."""
     return x.permute(0, 2, 3, 1).flatten(1) if x.dim() == 4 else x
-
-
-def _batch_norm(x: Tensor, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> Tensor:
-    """What calling the module does, without its bookkeeping, which takes as long as the work."""
-    return functional.batch_norm(
-        x,
-        norm.running_mean,
-        norm.running_var,
-        norm.weight,
-        norm.bias,
-        norm.training,
-        _MOMENTUM,
-        _EPSILON,
-    )
 
 
 def channels_last(images: NDArray[np.uint8]) -> Tensor:

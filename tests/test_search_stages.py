@@ -4,17 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import study_fakes as fakes
+import typer
 
 from morphisms import MORPHISMS
 from objectives import DEFAULT_OBJECTIVES
 from pruning import PRUNERS
 from sparse_search.candidate import Candidate, Evaluation, History
-from sparse_search.errors import InfeasibleError
+from sparse_search.cli import _strategy_options
+from sparse_search.errors import InfeasibleError, StudyError
 from sparse_search.evaluation import plan_metrics
+from sparse_search.finals import search_history
 from sparse_search.forecast import Forecaster
 from sparse_search.pareto import ParetoFront
 from sparse_search.search.choice import reference
 from sparse_search.search.features import capacity
+from sparse_search.search.refits import fit_sizes
 from sparse_search.search.sparse import SparseOptions, SparseStrategy
 from sparse_search.search.stages import stage_order
 from sparse_search.search.strategies import STRATEGIES, stored_options
@@ -168,11 +173,76 @@ def test_what_is_pending_is_not_expected_to_improve_the_front_again():
     assert np.ptp(sizes, axis=0).min() > 50
 
 
-def test_the_reference_is_the_limits_the_error_of_guessing_or_the_worst_seen():
-    """Limits count with a little more than themselves."""
+def test_a_proposal_with_pending_candidates_depends_on_its_arguments_only():
+    """Another process, with other caches, imagines the same and proposes the same."""
+    used = strategy()
+    outcomes = run(used, 8)
+    pending = [used.propose(History(outcomes), 8, np.random.default_rng(1))]
+    proposals = {
+        made.propose(History(outcomes, pending), 9, np.random.default_rng(2))
+        for made in (used, strategy())
+    }
+    assert len(proposals) == 1
+
+
+def test_the_calibration_is_logged_when_hyperparameters_are_learned(caplog):
+    """A line for each fit, and one for each pool that says how many were repaired."""
+    caplog.set_level("INFO", logger="sparse_search")
+    run(strategy(), 14)
+    lines = [record.getMessage() for record in caplog.records]
+    fits = [line for line in lines if line.startswith("surrogate of val_error: Calibration")]
+    assert len(fits) == len([n for n in fit_sizes(13) if n >= 3])
+    assert sum("of them repaired" in line for line in lines) == 11
+
+
+def study(folder, **changes):
+    """A study of fakes with a strategy that is known by name."""
+    return fakes.study(
+        folder,
+        strategy="sparse",
+        morphisms=MORPHISMS,
+        limits=Limits(ram_bytes=2000, model_bytes=3000),
+        final_models=1,
+        **changes,
+    )
+
+
+def test_a_study_keeps_the_options_that_it_was_created_with(tmp_path):
+    """A larger budget continues in stage 3; other options are refused."""
+    options = SparseOptions(initial=2, stages=(3, 1), pool_size=20)
+    study(tmp_path, strategy_options=options).run(4)
+    continued = study(tmp_path)
+    continued.run(7)
+    history = search_history(continued.record.history())
+    assert [candidate.stage for candidate in history.candidates] == [1, 1, 1, 2, 3, 3, 3]
+    stored = continued.record.settings
+    assert stored_options(stored, "sparse") == options
+    with pytest.raises(StudyError, match=r"strategy_options\.initial: the study has 2"):
+        study(tmp_path, strategy_options=SparseOptions())
+
+
+def test_the_command_line_makes_options_for_the_budget_or_takes_those_of_the_study(tmp_path):
+    """Stages and scalarization can be given; a study that exists keeps its own."""
+    assert _strategy_options("sparse", tmp_path, 40, None, None) == SparseOptions.for_budget(40)
+    given = _strategy_options("sparse", tmp_path, 40, "9, 2", "max")
+    assert given == SparseOptions(stages=(9, 2), scalarization="max")
+    assert _strategy_options("random", tmp_path, 40, None, None) is None
+    for wrong in (("sparse", "many", None), ("random", "9,2", None), ("ehvi", None, "max")):
+        with pytest.raises(typer.BadParameter):
+            _strategy_options(wrong[0], tmp_path, 40, *wrong[1:])
+    study(tmp_path, strategy_options=SparseOptions(initial=2, pool_size=20))
+    assert _strategy_options("sparse", tmp_path, 400, None, None) is None
+    asked = _strategy_options("sparse", tmp_path, 400, "9,2", None)
+    assert asked == SparseOptions(initial=2, pool_size=20, stages=(9, 2))
+
+
+def test_the_reference_is_the_limits_the_worst_seen_or_ten_times_the_best_error():
+    """Limits count with a little more than themselves; no error is worse than guessing."""
     chosen = strategy(limits=Limits(ram_bytes=512))
     outcomes = run(chosen, 5)
     beliefs = chosen._believe(History(outcomes), np.random.default_rng(0))
     seen = np.array([[0.5, 900.0, 400.0], [0.1, 2000.0, 300.0]])
     found = reference(beliefs, chosen.limits, seen)
     np.testing.assert_allclose(found, [0.9, 1.1 * 2000, 1.02 * 512])
+    seen[0, 0] = 0.03
+    assert reference(beliefs, chosen.limits, seen)[0] == pytest.approx(0.3)

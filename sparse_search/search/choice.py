@@ -24,6 +24,8 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _CASES = 32
 _BEYOND_LIMIT, _BEYOND_SEEN = 1.02, 1.1
+_WORST_ERROR = 10.0
+"""A model with more than this many times the least error is worth nothing."""
 
 
 def choose(
@@ -60,9 +62,10 @@ def choose(
 
 
 def reference(beliefs: Beliefs, limits: Limits, seen: Floats) -> Floats:
-    """Corner [k] of the hypervolume: the limits; else the worst seen; of the error, guessing.
+    """Corner [k] of the hypervolume: limits, else the worst seen; of errors, ten times the best.
 
-    It lies a little above limits, so that a model of exactly the limit is worth something.
+    It lies a little above limits, so that a model of exactly the limit is worth something. Were it
+    at the error of guessing, the smallest networks, which hardly learn, would gain the most.
     """
     guessing = error_of_guessing(beliefs.forecaster.space.class_count)
     worst = _BEYOND_SEEN * seen.max(axis=0)
@@ -70,7 +73,7 @@ def reference(beliefs: Beliefs, limits: Limits, seen: Floats) -> Floats:
         if objective.name in limits.by_figure:
             worst[column] = _BEYOND_LIMIT * limits.by_figure[objective.name]
         elif objective.name in beliefs.surrogates:
-            worst[column] = guessing
+            worst[column] = min(guessing, _WORST_ERROR * float(seen[:, column].min()))
     return np.asarray(np.maximum(worst, np.finfo(np.float64).tiny))
 
 

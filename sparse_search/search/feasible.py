@@ -88,10 +88,11 @@ class Sieve:
         if excess:
             self.dropped += 1
             return None
-        if candidate.key in self._known:
+        count = len(self._known)
+        self._known.add(candidate.key)
+        if len(self._known) == count:
             self.duplicates += 1
             return None
-        self._known.add(candidate.key)
         self.admitted += 1
         self.repaired += narrowed
         if narrowed and candidate.origin == "morph":

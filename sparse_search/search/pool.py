@@ -20,6 +20,8 @@ from .steps import change_pruning, change_recipe
 
 _ATTEMPTS_PER_MORPH = 3
 _TRIES_PER_STEP = 8
+_LAST_STEP_PROBABILITY = 0.5
+"""Half of the morphs are one step away, a quarter two: near ones inherit most."""
 
 
 class Morpher:
@@ -39,7 +41,7 @@ class Morpher:
         Args:
             space: What morphs must be members of.
             morphisms: Edits to choose from.
-            max_steps: Steps of a morph are 1 to this number.
+            max_steps: Steps of a morph are 1 to this number, fewer ones more often.
             pruning_probability: Of a step to change a sparsity; 1 changes nothing else.
             recipe_probability: Of any other step to change a training parameter.
         """
@@ -64,7 +66,7 @@ class Morpher:
             stage=0,
             error_to_beat=None,
         )
-        for _ in range(generator.integers(1, self._max_steps + 1)):
+        for _ in range(min(generator.geometric(_LAST_STEP_PROBABILITY), self._max_steps)):
             if generator.random() < self._pruning_probability:
                 child = change_pruning(child, self._space, generator)
             elif generator.random() < self._recipe_probability:

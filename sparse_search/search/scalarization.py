@@ -23,8 +23,8 @@ ScalarizationKind: TypeAlias = Literal["max", "chebyshev"]
 Rule: TypeAlias = Literal["hypervolume", "max", "chebyshev"]
 """How a strategy chooses: the expected hypervolume improvement, or a scalarization."""
 
-_LOWEST_SHARE_OF_LIMIT = 0.25
-_AIMED_QUANTILE = 0.25
+_LOWEST_SHARE_OF_LIMIT = 0.05
+_AIMED_QUANTILE = 0.75
 _WIDENING = 1.5
 
 
@@ -103,8 +103,8 @@ def choose_boxes(
 ) -> Boxes:
     """Boxes from limits and from what was seen.
 
-    A limited objective aims at a quarter of its limit up to all of it, a modelled one (the error)
-    at the best quarter of the values seen, any other at the whole range seen.
+    A limited objective aims at a twentieth of its limit up to all of it, a modelled one (the error)
+    at the best three quarters of the values seen, any other at the whole range seen.
 
     Args:
         objectives: Names of the k objectives.

@@ -36,7 +36,7 @@ from .hyperparameters import FEWEST_TO_FIT
 from .initial import draw_feasible, initial_candidate
 from .observations import observe
 from .pool import Morpher, draw_morphs
-from .refits import Refits
+from .refits import Refits, fit_sizes
 from .scalarization import Rule
 from .stages import FIRST, PARETO_PARENTS, PRUNING_ONLY, stage_order, stages_for_budget
 from .surrogate import Surrogate
@@ -125,6 +125,7 @@ class SparseStrategy:
         else:
             raise sieve.error()
         _LOG.info("candidate %d, stage %d: chosen from %s", candidate_id, stage, sieve.report())
+        _log_calibration(beliefs, len(evaluations))
         chosen = choose(
             self.options.scalarization,
             beliefs,
@@ -198,6 +199,13 @@ class SparseStrategy:
         """Which evaluations keep the limits, [n]; all of them if none does."""
         kept = np.array([meets(evaluation, self.limits) for evaluation in evaluations])
         return kept if kept.any() else ~kept
+
+
+def _log_calibration(beliefs: Beliefs, count: int) -> None:
+    """Notes how well the surrogates predict, whenever they learn new hyper-parameters."""
+    if count in fit_sizes(count):
+        for name, surrogate in beliefs.surrogates.items():
+            _LOG.info("surrogate of %s: %s", name, surrogate.leave_one_out())
 
 
 def calibrate(strategy: SparseStrategy, history: History) -> Calibration | None:
