@@ -19,6 +19,9 @@ from .feasible import Forecast, Sieve
 from .steps import change_pruning, change_recipe
 
 _ATTEMPTS_PER_MORPH = 3
+_PATIENCE = 100
+"""Attempts in a row without anything new after which a small neighbourhood counts as exhausted."""
+
 _TRIES_PER_STEP = 8
 _LAST_STEP_PROBABILITY = 0.5
 """Half of the morphs are one step away, a quarter two: near ones inherit most."""
@@ -122,11 +125,13 @@ def draw_morphs(
     """
     found: list[Forecast] = []
     chosen = generator.choice(len(parents), _ATTEMPTS_PER_MORPH * count, p=weights / weights.sum())
+    failures = 0
     for index in chosen:
-        if len(found) == count:
+        if len(found) == count or failures == _PATIENCE:
             break
         child = morpher.draw(parents[index], candidate_id, generator)
         forecast = sieve.admit(child, repair=repair) if child is not None else None
+        failures = failures + 1 if forecast is None else 0
         if forecast is not None:
             found.append(forecast)
     return found
