@@ -116,7 +116,9 @@ def _pruned_further(base: Candidate, space: SearchSpace, fits: Fits) -> list[Can
 
     def at(sparsity: float) -> Candidate:
         sparsities = {step.method: step.sparsity for step in base.pruning}
-        return _as_final(base, space.pruning_steps({**sparsities, FURTHER_METHOD: sparsity}))
+        sparsities[FURTHER_METHOD] = sparsity
+        layers = {step.method: dict(step.layers) for step in base.pruning}
+        return _as_final(base, space.pruning_steps(sparsities, layers))
 
     options = [at(sparsity) for sparsity in _higher(allowed, base.sparsity(FURTHER_METHOD))]
     if not fits(at(0.0)):

@@ -52,6 +52,16 @@ def test_members_come_before_their_variants() -> None:
     ]
 
 
+def test_sparsities_of_single_layers_are_kept() -> None:
+    """What the search chose for one layer holds in the models that are pruned further, too."""
+    base = member(4, 0.1, 0.3)
+    step = replace(base.candidate.pruning[-1], layers=(("output", 0.0),))
+    candidate = replace(base.candidate, pruning=(*base.candidate.pruning[:-1], step))
+    planned = plan([replace(base, candidate=candidate)])
+    assert sparsities(planned, 4) == [0.3, 0.4, 0.5]
+    assert all(c.pruning[-1].layers == (("output", 0.0),) for c in planned)
+
+
 def test_no_sparsity_above_what_the_space_allows() -> None:
     """At the end of the range there is nothing further; without the method neither."""
     assert sparsities(plan([member(4, 0.1, 0.5)]), 4) == [0.5, 0.6]
