@@ -173,3 +173,9 @@ def meets(evaluation: Evaluation, limits: "Limits") -> bool:
             "evaluate it again"
         )
     return all(figures[name] <= bound for name, bound in limits.by_figure.items())
+
+
+def within_limits(evaluations: Sequence[Evaluation], limits: "Limits") -> NDArray[np.bool_]:
+    """Which evaluations keep the limits, [n]; all of them if none does."""
+    kept = np.array([meets(evaluation, limits) for evaluation in evaluations], dtype=np.bool_)
+    return kept if kept.any() else ~kept

@@ -24,7 +24,7 @@ from torch import Tensor
 from ..candidate import Candidate, Evaluation, History
 from ..forecast import Forecaster
 from ..interfaces import Morphism, Objective
-from ..pareto import meets, non_dominated, objective_values
+from ..pareto import non_dominated, objective_values, within_limits
 from ..space import SearchSpace
 from ..target import Limits
 from .acquisition import log_ehvi
@@ -124,8 +124,7 @@ class EhviStrategy:
 
     def _front(self, evaluations: Sequence[Evaluation]) -> NDArray[np.int64]:
         """Rows of the Pareto-optimal evaluations that keep the limits; of all if none does."""
-        kept = np.array([meets(evaluation, self.limits) for evaluation in evaluations])
-        rows = np.flatnonzero(kept if kept.any() else ~kept)
+        rows = np.flatnonzero(within_limits(evaluations, self.limits))
         values = objective_values(evaluations, [objective.name for objective in self.objectives])
         return rows[non_dominated(values[rows])]
 

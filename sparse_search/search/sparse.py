@@ -21,10 +21,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..candidate import Candidate, Evaluation, History
+from ..candidate import Candidate, History
 from ..forecast import Forecaster
 from ..interfaces import Morphism, Objective
-from ..pareto import meets, non_dominated
+from ..pareto import non_dominated, within_limits
 from ..space import SearchSpace
 from ..target import Limits
 from .beliefs import Beliefs
@@ -113,7 +113,7 @@ class SparseStrategy:
             return replace(first, stage=FIRST)
         beliefs = self._believe(history, generator)
         judged = beliefs.judged(evaluations)
-        eligible = self._within_limits(evaluations)
+        eligible = within_limits(evaluations, self.limits)
         front = np.zeros(len(evaluations), dtype=np.bool_)
         front[np.flatnonzero(eligible)[non_dominated(judged[eligible])]] = True
         sieve = Sieve(self.forecaster, self.limits, known)
@@ -194,11 +194,6 @@ class SparseStrategy:
             repair=stage != PRUNING_ONLY,
         )
         return morphs + draw_feasible(self.space, sieve, random_count, candidate_id, generator)
-
-    def _within_limits(self, evaluations: Sequence[Evaluation]) -> NDArray[np.bool_]:
-        """Which evaluations keep the limits, [n]; all of them if none does."""
-        kept = np.array([meets(evaluation, self.limits) for evaluation in evaluations])
-        return kept if kept.any() else ~kept
 
 
 def _log_calibration(beliefs: Beliefs, count: int) -> None:
