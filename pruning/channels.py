@@ -20,7 +20,7 @@ from sparse_search.dataset import Dataset
 from sparse_search.graph import Dense, DepthwiseConv2d, Graph
 from sparse_search.groups import ChannelGroup
 from sparse_search.network import Network
-from sparse_search.training import TrainingConfig, train
+from sparse_search.training import Criterion, TrainingConfig, train
 from sparse_search.transfer import (
     ChannelMap,
     copy_channel_parameters,
@@ -50,10 +50,12 @@ class ChannelPruner:
         step: PruningStep,
         config: TrainingConfig,
         generator: torch.Generator,
+        *,
+        criterion: Criterion | None = None,
     ) -> Network:
         """A fine-tuned network with fewer channels."""
         smaller = cut(network, select_channels(network, step))
-        train(smaller, dataset, config, generator)
+        train(smaller, dataset, config, generator, criterion=criterion)
         return smaller
 
 

@@ -29,7 +29,7 @@ from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset
 from sparse_search.graph import DepthwiseConv2d, Graph, WeightedOperator
 from sparse_search.network import Network, Unit
-from sparse_search.training import TrainingConfig, train
+from sparse_search.training import Criterion, TrainingConfig, train
 
 from .groups import exceptions
 
@@ -64,6 +64,8 @@ class MagnitudePruner:
         step: PruningStep,
         config: TrainingConfig,
         generator: torch.Generator,
+        *,
+        criterion: Criterion | None = None,
     ) -> Network:
         """A fine-tuned copy whose masks leave the asked number of weights at zero."""
         own = exceptions(network.graph, step)
@@ -79,7 +81,7 @@ class MagnitudePruner:
                     cubic(step.sparsity, progress),
                 )
 
-        train(pruned, dataset, config, generator, after_step=ramp)
+        train(pruned, dataset, config, generator, after_step=ramp, criterion=criterion)
         update_masks(pruned, own, step.sparsity)  # Changes nothing unless there was no step.
         pruned.apply_masks()
         return pruned

@@ -25,11 +25,14 @@ class PruningStep:
         sparsity: Fraction removed, in [0, 1).
         layers: (operator name, fraction) of operators that lose another fraction; the names are
             those of the unpruned graph.
+        threshold: For methods that measure what can go: everything above is removed, whatever
+            fraction that is, and ``sparsity`` is 0. None removes the fraction.
     """
 
     method: str
     sparsity: float
     layers: tuple[tuple[str, float], ...] = ()
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

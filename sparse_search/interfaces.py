@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .network import Network
     from .quantized import QuantizedModel
     from .space import SearchSpace
-    from .training import TrainingConfig
+    from .training import Criterion, TrainingConfig
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -112,7 +112,7 @@ class Pruner(Protocol):
         Returns:
             The graph after pruning (fewer channels or the same), and the fraction of weights
             that will be zero by operator name; 0 where there is none. The number of zeros of the
-            whole network is exact.
+            whole network is exact; where the step has a threshold it is at least that.
 
         Raises:
             ArchitectureError: ``step.layers`` names an operator that the graph lacks.
@@ -126,8 +126,18 @@ class Pruner(Protocol):
         step: PruningStep,
         config: "TrainingConfig",
         generator: "torch.Generator",
+        *,
+        criterion: "Criterion | None" = None,
     ) -> "Network":
         """A pruned, fine-tuned copy: smaller, masked, or both. Masks of the argument are kept.
+
+        Args:
+            network: Trained.
+            dataset: Its training split is learned from.
+            step: What to remove.
+            config: Of the fine-tuning.
+            generator: Source of everything random.
+            criterion: What fine-tuning minimises; None for the cross-entropy of the labels.
 
         Raises:
             TrainingDivergedError: Fine-tuning produced a loss that is not finite.

@@ -1,7 +1,7 @@
 """Network: a graph as a trainable torch module, its weights addressed by operator name."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeAlias, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -80,6 +80,42 @@ class Unit(nn.Module):
                 self.weight.mul_(self.mask)
 
 
+class Linear(Protocol):
+    """The sums of products of an operator, linear in input and weights."""
+
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None = None, /) -> Tensor:
+        """Sums [n, out_c, h, w] or [n, out] of an input like the operator's."""
+        ...
+
+
+class Noise(Protocol):
+    """Randomness that is learned beside the weights of a network, in training only.
+
+    Variational pruning methods are such: what turns out to be mostly noise can go.
+    """
+
+    @property
+    def learning_rate(self) -> float:
+        """Peak learning rate of ``parameters``."""
+        ...
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """What is learned."""
+        ...
+
+    def sums(self, operator: WeightedOperator, unit: Unit, x: Tensor, linear: Linear) -> Tensor:
+        """In place of ``linear(x, unit.weight)``."""
+        ...
+
+    def output(self, operator: WeightedOperator, y: Tensor) -> Tensor:
+        """In place of the output y of an operator, batch norm and activation included."""
+        ...
+
+    def penalty(self, progress: float) -> Tensor:
+        """Added to the mean loss of a batch at a progress in [0, 1] of the training."""
+        ...
+
+
 def _torch_shape(graph: Graph, operator: WeightedOperator) -> tuple[int, ...]:
     shape = graph.weight_shape(operator)
     if isinstance(operator, Conv2d):
@@ -132,20 +168,27 @@ class Network(nn.Module):
         """Weighted operators with their weights, in execution order."""
         return ((op, self.unit(op.name)) for op in self.graph.weighted)
 
-    def forward(self, images: Tensor, dropout: Dropout | None = None) -> Tensor:
+    def forward(
+        self, images: Tensor, dropout: Dropout | None = None, noise: Noise | None = None
+    ) -> Tensor:
         """Logits [n, classes] of float images [n, c, h, w] in [0, 1].
 
         Args:
             images: Fastest where they lie in memory as ``to_input`` makes them.
             dropout: Applied to what the first fully connected operator reads.
+            noise: Applied to every operator that has weights.
         """
         tensors = {self.graph.input.name: images}
         for operator in self.graph.operators:
-            tensors[operator.output] = self._run(operator, tensors, dropout)
+            tensors[operator.output] = self._run(operator, tensors, dropout, noise)
         return tensors[self.graph.output.name].flatten(1)
 
     def _run(
-        self, operator: Operator, tensors: dict[str, Tensor], dropout: Dropout | None = None
+        self,
+        operator: Operator,
+        tensors: dict[str, Tensor],
+        dropout: Dropout | None = None,
+        noise: Noise | None = None,
     ) -> Tensor:
         x = tensors[operator.inputs[0]]
         if isinstance(operator, MaxPool2d):
@@ -163,20 +206,19 @@ class Network(nn.Module):
             x = _vectors(x)
             if dropout is not None and operator.name == self._first_dense:
                 x = dropout(x)
-            y = functional.linear(x, unit.weight, unit.bias)
+        linear = _linear_part(operator, x)
+        if noise is None:
+            y = linear(x, unit.weight, unit.bias)
         else:
-            top, bottom, left, right = operator.padding
-            if (top, left) != (bottom, right):
-                x = functional.pad(x, (left, right, top, bottom))
-                top = left = 0
-            groups = x.shape[1] if isinstance(operator, DepthwiseConv2d) else 1
-            y = functional.conv2d(
-                x, unit.weight, unit.bias, operator.stride, (top, left), groups=groups
-            )
+            y = noise.sums(operator, unit, x, linear)
+            if unit.bias is not None:
+                y = y + unit.bias.reshape(-1, *[1] * (y.dim() - 2))
         relu = operator.activation == "relu"
         if unit.norm is not None:
-            return batch_norm(y, unit.norm, relu)
-        return functional.relu_(y) if relu else y
+            y = batch_norm(y, unit.norm, relu)
+        elif relu:
+            y = functional.relu_(y)
+        return y if noise is None else noise.output(operator, y)
 
     def apply_masks(self) -> None:
         """Sets every pruned weight to zero."""
@@ -239,6 +281,22 @@ class Network(nn.Module):
         network = Network(Graph.from_json(metadata["graph"]))
         network.load_weights(load_file(path))
         return network
+
+
+def _linear_part(operator: WeightedOperator, x: Tensor) -> Linear:
+    """Sums of products, and a bias if there is one, for inputs that are like ``x``."""
+    if isinstance(operator, Dense):
+        return functional.linear
+    top, bottom, left, right = operator.padding
+    groups = x.shape[1] if isinstance(operator, DepthwiseConv2d) else 1
+    even = (top, left) == (bottom, right)
+
+    def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        x = x if even else functional.pad(x, (left, right, top, bottom))
+        padding = (top, left) if even else 0
+        return functional.conv2d(x, weight, bias, operator.stride, padding, groups=groups)
+
+    return convolve
 
 
 def _vectors(x: Tensor) -> Tensor:

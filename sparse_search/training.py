@@ -20,13 +20,14 @@ from .batches import Augmentation, Batches, default_augmentation
 from .checkpoint import TrainingState, clone, generator_state
 from .dataset import Dataset, Split
 from .errors import StudyError, TrainingDivergedError
-from .network import Dropout, Network, to_input
+from .network import Dropout, Network, Noise, to_input
 from .optimizer import AdamW
 from .workers import Device
 
 __all__ = [
     "Augmentation",
     "Batches",
+    "Criterion",
     "Progress",
     "TrainingConfig",
     "TrainingResult",
@@ -109,6 +110,8 @@ class Progress:
 
 
 StepHook = Callable[[int, int], None]
+Criterion = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Mean loss of a batch from (logits [n, classes], images [n, c, h, w], labels [n])."""
 EpochHook = Callable[[Progress], bool]
 
 
@@ -137,6 +140,8 @@ def train(
     after_step: StepHook | None = None,
     after_epoch: EpochHook | None = None,
     resume: TrainingState | None = None,
+    criterion: Criterion | None = None,
+    noise: Noise | None = None,
 ) -> TrainingResult:
     """Trains a network in place; masked weights stay zero.
 
@@ -148,7 +153,10 @@ def train(
             processor, whatever the device.
         after_step: Called with (step from 1, number of steps) after each optimizer step.
         after_epoch: Called after each epoch but the last one; a False ends the training there.
-        resume: Goes on from here, and gives what a training without an interruption gives.
+        resume: Goes on from here, and gives what a training without an interruption gives. What
+            ``noise`` has learned is not part of it.
+        criterion: What is minimised; None for the cross-entropy with ``label_smoothing``.
+        noise: Learned beside the weights.
 
     Raises:
         TrainingDivergedError: The loss is not finite.
@@ -159,7 +167,8 @@ def train(
         network.load_state_dict(resume.network)
         generator.set_state(resume.generator)
     batches = Batches(dataset.train, config.augmentation)
-    training = _Training(network, batches, config, generator, after_step)
+    criterion = criterion or _cross_entropy(config.label_smoothing)
+    training = _Training(network, batches, config, generator, after_step, criterion, noise)
     curve: list[float] = []
     if resume is not None:
         training.optimizer.load_state(resume.optimizer)
@@ -183,7 +192,7 @@ def train(
             continue
         if not after_epoch(Progress(config.epochs, tuple(curve), state)):
             break
-    training.optimizer.release()
+    training.release()
     network.to("cpu").eval()
     images = (len(curve) - first) * len(batches)
     return TrainingResult(tuple(curve), images / max(seconds, 1e-9))
@@ -199,6 +208,8 @@ class _Training:
         config: TrainingConfig,
         generator: torch.Generator,
         after_step: StepHook | None,
+        criterion: Criterion,
+        noise: Noise | None,
     ) -> None:
         self.network = network
         self.batches = batches
@@ -210,6 +221,9 @@ class _Training:
         parameters = (p for p in network.parameters() if p.requires_grad)
         self.optimizer = AdamW(parameters, config.weight_decay, config.clip_norm)
         self.dropout = _dropout(config.dropout, generator) if config.dropout > 0 else None
+        self.criterion = criterion
+        self.noise = noise
+        self.noise_optimizer = None if noise is None else _noise_optimizer(noise, config.device)
         self.units = [unit for _, unit in network]
 
     def run_epoch(self, epoch: int) -> None:
@@ -220,14 +234,17 @@ class _Training:
         batches = self.batches.epoch(self.batch_size, self.generator)
         for step, (images, labels) in enumerate(batches, start=epoch * self.steps_per_epoch):
             self.optimizer.zero_gradient()
-            loss = functional.cross_entropy(
-                self.network(images.to(self.config.device), self.dropout),
-                labels.to(self.config.device),
-                label_smoothing=self.config.label_smoothing,
-            )
-            loss.backward()  # type: ignore[no-untyped-call]
+            images, labels = images.to(self.config.device), labels.to(self.config.device)
+            logits = self.network(images, self.dropout, self.noise)
+            loss = self.criterion(logits, images, labels)
             rate = one_cycle(step / total, self.config.warmup)
+            if self.noise is not None and self.noise_optimizer is not None:
+                self.noise_optimizer.zero_gradient()
+                loss = loss + self.noise.penalty(step / total)
+            loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step(self.config.learning_rate * rate)
+            if self.noise is not None and self.noise_optimizer is not None:
+                self.noise_optimizer.step(self.noise.learning_rate * rate)
             if self.after_step is not None:
                 self.after_step(step + 1, total)
             for unit in self.units:
@@ -238,6 +255,26 @@ class _Training:
                 f"the loss became {loss_sum.item()} in epoch {epoch + 1} of "
                 f"{self.config.epochs}; a learning rate below {self.config.learning_rate} may help"
             )
+
+    def release(self) -> None:
+        """Gives every parameter memory of its own again."""
+        self.optimizer.release()
+        if self.noise_optimizer is not None:
+            self.noise_optimizer.release()
+
+
+def _cross_entropy(label_smoothing: float) -> Criterion:
+    def loss(logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        return functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+
+    return loss
+
+
+def _noise_optimizer(noise: Noise, device: Device) -> AdamW:
+    parameters = list(noise.parameters())
+    for parameter in parameters:
+        parameter.data = parameter.detach().to(device)
+    return AdamW(parameters, weight_decay=0.0, clip_norm=None)
 
 
 def _dropout(fraction: float, generator: torch.Generator) -> Dropout:
