@@ -70,6 +70,8 @@ class Candidate:
         error_to_beat: The least validation error among the models that were no larger in any
             objective known beforehand when it was proposed; training may stop early once it is
             clear that the candidate stays above. None if there was no such model.
+        codebook_bits: The weights of each layer take at most 2^bits different int8 values; None
+            for any.
     """
 
     id: int
@@ -82,11 +84,12 @@ class Candidate:
     effort: Effort = "search"
     stage: int = 0
     error_to_beat: float | None = None
+    codebook_bits: int | None = None
 
     @property
-    def key(self) -> tuple[Architecture, tuple[PruningStep, ...], Recipe, Effort]:
+    def key(self) -> tuple[Architecture, tuple[PruningStep, ...], int | None, Recipe, Effort]:
         """What makes two candidates the same experiment."""
-        return (self.architecture, self.pruning, self.recipe, self.effort)
+        return (self.architecture, self.pruning, self.codebook_bits, self.recipe, self.effort)
 
     def sparsity(self, method: str) -> float:
         """Sparsity that ``method`` is asked for; 0 where it is not used."""
