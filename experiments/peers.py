@@ -182,11 +182,7 @@ def suggest_candidate(
         ask.any_of("input.fc_branch", space.fc_branches),
     )
     head = ask.any_of("head", space.heads)
-    pruning = tuple(
-        PruningStep(r.method, sparsity)
-        for r in space.pruning
-        if (sparsity := ask.ranked(f"pruning.{r.method}", r.levels)) > 0
-    )
+    pruning = _suggest_pruning(ask, space, conditional)
     recipe = Recipe(
         ask.ranked("learning_rate", space.recipes.learning_rate_scales),
         ask.ranked("batch", space.recipes.batch_scales),
@@ -225,6 +221,19 @@ def fit(architecture: Architecture, space: SearchSpace) -> Architecture:
         size = (size[0] // 2, size[1] // 2) if pool != "none" else size
         blocks.append(replace(block, layers=tuple(layers), pool=pool))
     return replace(architecture, blocks=tuple(blocks))
+
+
+def _suggest_pruning(
+    ask: "_Asker", space: SearchSpace, conditional: bool
+) -> tuple[PruningStep, ...]:
+    """A step for each kind of pruning that removes anything."""
+    steps = []
+    for r in space.pruning:
+        sparsity = ask.ranked(f"pruning.{r.method}", r.levels)
+        if sparsity > 0 or not conditional:
+            step = PruningStep(ask.any_of(f"pruning.{r.method}.by", r.methods), sparsity)
+            steps.extend([step] if sparsity > 0 else [])
+    return tuple(steps)
 
 
 def _suggest_block(ask: "_Asker", space: SearchSpace, name: str, conditional: bool) -> ConvBlock:

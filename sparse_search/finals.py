@@ -110,17 +110,19 @@ def _as_final(candidate: Candidate, pruning: tuple[PruningStep, ...]) -> Candida
 
 
 def _pruned_further(base: Candidate, space: SearchSpace, fits: Fits) -> list[Candidate]:
-    allowed = next((r for r in space.pruning if r.method == FURTHER_METHOD), None)
+    allowed = next((r for r in space.pruning if FURTHER_METHOD in r.methods), None)
     if allowed is None:
         return []
+    present = allowed.step_of(base.pruning)
+    method = present.method if present else FURTHER_METHOD
 
     def at(sparsity: float) -> Candidate:
         sparsities = {step.method: step.sparsity for step in base.pruning}
-        sparsities[FURTHER_METHOD] = sparsity
+        sparsities[method] = sparsity
         layers = {step.method: dict(step.layers) for step in base.pruning}
         return _as_final(base, space.pruning_steps(sparsities, layers))
 
-    options = [at(sparsity) for sparsity in _higher(allowed, base.sparsity(FURTHER_METHOD))]
+    options = [at(sparsity) for sparsity in _higher(allowed, base.sparsity(method))]
     if not fits(at(0.0)):
         least = next((at(s) for s in allowed.levels if fits(at(s))), None)
         if least is not None and least.key != base.key:

@@ -56,8 +56,8 @@ class Forecaster:
         self._pruners = {pruner.name: pruner for pruner in pruners}
         self._cache_size = cache_size
         self._cache: OrderedDict[_Key, MemoryPlan] = OrderedDict()
-        for pruning_range in space.pruning:
-            self._pruner(pruning_range.method)
+        for method in (method for allowed in space.pruning for method in allowed.methods):
+            self._pruner(method)
 
     def plan(self, candidate: Candidate) -> MemoryPlan:
         """The plan of the candidate after pruning.

@@ -247,10 +247,11 @@ def sample_pruning(
     for r in space.pruning:
         if dice.uniform() >= _PRUNING_PROBABILITY:
             continue
-        sparsities[r.method] = dice.choose(r.levels)
+        method = dice.choose(r.methods) if r.alternatives else r.method
+        sparsities[method] = dice.choose(r.levels)
         if graph is None or not r.per_layer or dice.uniform() >= _LAYER_SPARSITY_PROBABILITY:
             continue
-        targets = sparsity_targets(graph, r.method)
-        if targets and sparsities[r.method] > 0:
-            exceptions[r.method] = {dice.choose(targets): dice.choose(r.levels)}
+        targets = sparsity_targets(graph, method)
+        if targets and sparsities[method] > 0:
+            exceptions[method] = {dice.choose(targets): dice.choose(r.levels)}
     return space.pruning_steps(sparsities, exceptions)

@@ -31,25 +31,37 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class PruningRange:
-    """The sparsities that one pruning method may be asked for: 0, step, 2 step, ... maximum.
+    """What one kind of pruning may be asked for: sparsities 0, step, 2 step, ... maximum.
 
     Attributes:
         method: Name of a pruner.
         maximum: Largest sparsity.
         step: Between sparsities.
         per_layer: Whether single layers may have a sparsity of their own.
+        alternatives: Pruners of the same kind, structured or not, that a candidate may name in
+            place of ``method``; it names one of them.
     """
 
     method: str
     maximum: float
     step: float = 0.05
     per_layer: bool = True
+    alternatives: tuple[str, ...] = ()
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Every method that a candidate may name."""
+        return (self.method, *self.alternatives)
 
     @property
     def levels(self) -> tuple[float, ...]:
         """Every allowed sparsity, ascending."""
         count = round(self.maximum / self.step)
         return tuple(round(i * self.step, 6) for i in range(count + 1))
+
+    def step_of(self, pruning: Sequence[PruningStep]) -> PruningStep | None:
+        """The step of a candidate that is of this kind; None if it has none."""
+        return next((step for step in pruning if step.method in self.methods), None)
 
 
 @dataclass(frozen=True)
@@ -323,14 +335,14 @@ class SearchSpace:
         """Pruning as a candidate holds it: in order, methods that remove nothing left out.
 
         Args:
-            sparsities: Fraction by method.
+            sparsities: Fraction by method, of each kind one method at most.
             layers: By method, the fractions by operator name of the operators that differ.
         """
         steps = []
-        for r in self.pruning:
-            common = sparsities.get(r.method, 0.0)
-            own = layers.get(r.method, {})
+        for method in (method for r in self.pruning for method in r.methods):
+            common = sparsities.get(method, 0.0)
+            own = layers.get(method, {})
             exceptions = tuple(sorted((n, s) for n, s in own.items() if s != common))
             if common > 0 or any(s > 0 for _, s in exceptions):
-                steps.append(PruningStep(r.method, common, exceptions))
+                steps.append(PruningStep(method, common, exceptions))
         return tuple(steps)

@@ -1,4 +1,4 @@
-"""Which operators of a network may have a sparsity of their own."""
+"""Which operators of a network may have a sparsity of their own, under which pruning method."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,8 +8,8 @@ from .candidate import PruningStep
 from .graph import Conv2d, Dense, Graph
 from .groups import channel_groups
 
-CHANNELS = "channels"
-"""The method that removes whole channels; one operator stands for a group of channels."""
+STRUCTURED = frozenset({"channels", "taylor", "bayesian"})
+"""The methods that remove whole channels; one operator stands for a group of channels."""
 
 
 def sparsity_targets(graph: Graph, method: str) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def sparsity_targets(graph: Graph, method: str) -> tuple[str, ...]:
     convolutions, which have no channels of their own and few weights. Where operators must lose
     the same channels, because their outputs are added, the first one stands for all.
     """
-    if method == CHANNELS:
+    if method in STRUCTURED:
         groups = channel_groups(graph)
         return tuple(g.producers[0] for g in groups if g.producers and not g.frozen)
     return tuple(

@@ -88,7 +88,9 @@ def test_codes_are_in_the_unit_cube_and_zero_where_inactive(space, seed):
             fc_branches=("none", "max"),
             heads=("average", "max"),
             max_hidden=0,
-            pruning=(PruningRange("channels", 0.4, 0.2, per_layer=False),),
+            pruning=(
+                PruningRange("channels", 0.4, 0.2, per_layer=False, alternatives=("taylor",)),
+            ),
             recipes=RecipeRange((1.0, 2.0), (1.0,), (None, 0.01), (0.0, 0.5)),
         ),
     ],
@@ -158,6 +160,25 @@ def test_input_head_and_sparsity():
     assert found["pruning.magnitude"] == pytest.approx(0.5)
     assert found["pruning.channels"] == 0
     assert found["block1.layer1.kernel"] == 1
+
+
+def test_the_method_is_a_choice_without_an_order():
+    """One dimension for each method of a kind, active where something is pruned that way."""
+    space = replace(
+        SPACE, pruning=(PruningRange("magnitude", 0.8, alternatives=("feedback", "variational")),)
+    )
+    names = dimension_names(space)
+    by = [f"pruning.magnitude.by.{method}" for method in ("magnitude", "feedback", "variational")]
+    architecture = space.canonical(Architecture((ConvBlock((Conv2D(3, 3),)),)))
+    values, active = encode(
+        space, Candidate(0, architecture, (PruningStep("feedback", 0.4, (("conv1", 0.8),)),))
+    )
+    assert [values[names.index(name)] for name in by] == [0.0, 1.0, 0.0]
+    assert all(active[names.index(name)] for name in by)
+    assert values[names.index("pruning.magnitude")] == pytest.approx(0.5)
+    assert values[names.index("block1.layer1.magnitude")] == pytest.approx(1.0)
+    _, active = encode(space, Candidate(0, architecture))
+    assert not any(active[names.index(name)] for name in by)
 
 
 def test_branches_and_depthwise_layers():

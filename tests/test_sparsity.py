@@ -10,8 +10,9 @@ from strategies import members, seeds
 
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock, DepthwiseConv2D
 from sparse_search.architecture import InputTransform as Input
-from sparse_search.candidate import PruningStep, Recipe
+from sparse_search.candidate import Candidate, PruningStep, Recipe
 from sparse_search.groups import channel_groups
+from sparse_search.search.steps import change_pruning
 from sparse_search.space import PruningRange, RecipeRange, SearchSpace
 from sparse_search.sparsity import keep_targets, sparsity_targets
 
@@ -156,3 +157,42 @@ def test_neighbours_differ_in_one_parameter_by_one_step():
     assert len(seen) == np.prod(
         [len(getattr(r, f.name)) for f in fields(RecipeRange)], dtype=np.int64
     )
+
+
+CHOICE = replace(
+    SPACE,
+    pruning=(
+        PruningRange("channels", 0.5, alternatives=("taylor",)),
+        PruningRange("magnitude", 0.9, alternatives=("feedback", "variational")),
+    ),
+)
+
+
+def test_a_candidate_names_one_method_of_each_kind():
+    """Drawn ones and changed ones; all methods come up, and every combination."""
+    rng = np.random.default_rng(0)
+    graph = graph_of(ConvBlock((Conv2D(4, 3), Conv2D(6, 3))))
+    architecture = Architecture((ConvBlock((Conv2D(4, 3), Conv2D(6, 3))),), (20,))
+    drawn = Counter()
+    candidate = Candidate(0, architecture)
+    for _ in range(600):
+        candidate = change_pruning(candidate, CHOICE, rng)
+        for pruning in (candidate.pruning, CHOICE.sample_pruning(rng, graph)):
+            names = [step.method for step in pruning]
+            for r in CHOICE.pruning:
+                assert sum(name in r.methods for name in names) <= 1
+            drawn[tuple(names)] += 1
+    assert len(drawn) == 3 * 4  # (none or one of 2) x (none or one of 3)
+
+
+def test_another_method_keeps_the_sparsities():
+    """A change of the method changes nothing else, exceptions included, and is named so."""
+    rng = np.random.default_rng(1)
+    steps = (PruningStep("magnitude", 0.4, (("conv1", 0.2),)),)
+    start = Candidate(0, Architecture((ConvBlock((Conv2D(4, 3),)),)), steps)
+    children = [change_pruning(start, CHOICE, rng) for _ in range(300)]
+    swapped = [c for c in children if c.morphisms == ("method",)]
+    assert {c.pruning[0].method for c in swapped} == {"feedback", "variational"}
+    assert all(replace(c.pruning[0], method="magnitude") == steps[0] for c in swapped)
+    only = [change_pruning(start, SPACE, rng) for _ in range(300)]
+    assert not any(c.morphisms == ("method",) for c in only)

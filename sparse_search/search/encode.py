@@ -23,7 +23,7 @@ from ..architecture import Architecture, ConvBlock, ConvLayer, DepthwiseConv2D, 
 from ..builder import BRANCH, OUTPUT
 from ..candidate import Candidate, PruningStep, Recipe
 from ..space import RecipeRange, SearchSpace
-from ..sparsity import CHANNELS
+from ..sparsity import STRUCTURED
 
 _T = TypeVar("_T")
 
@@ -156,7 +156,7 @@ def _all_slots(space: SearchSpace, method: str) -> tuple[str, ...]:
         if any(branch != "none" for branch in space.branches):
             found.append(f"block{i}.branch")
     found += [f"hidden{i}" for i in range(1, space.max_hidden + 1)]
-    return tuple(found if method == CHANNELS else [*found, OUTPUT])
+    return tuple(found if method in STRUCTURED else [*found, OUTPUT])
 
 
 _Coordinate = tuple[str, str, float | None]
@@ -184,10 +184,13 @@ def _walk_network(
         units = a.hidden[i] if i < len(a.hidden) else None
         yield from _log_scaled(f"hidden{i + 1}.units", "head", space.hidden_units, units)
     yield from _walk_recipe(space.recipes, recipe)
-    sparsities = {step.method: step.sparsity for step in pruning}
     for r in space.pruning:
+        step = r.step_of(pruning)
         if r.maximum > 0:
-            yield f"pruning.{r.method}", "pruning", sparsities.get(r.method, 0.0) / r.maximum
+            sparsity = step.sparsity if step else 0.0
+            yield f"pruning.{r.method}", "pruning", sparsity / r.maximum
+            method = step.method if step else None
+            yield from _one_hot(f"pruning.{r.method}.by", "pruning_method", r.methods, method)
 
 
 def _walk_recipe(ranges: RecipeRange, recipe: Recipe) -> Iterator[_Coordinate]:
@@ -213,10 +216,10 @@ def _walk_exceptions(
 ) -> Iterator[_Coordinate]:
     """Sparsities of single operators; active only where they are not that of all others."""
     places = slots(architecture)
-    steps = {step.method: step for step in pruning}
     for r in space.pruning:
         if r.maximum > 0 and r.per_layer:
-            exceptions = steps[r.method].layers if r.method in steps else ()
+            step = r.step_of(pruning)
+            exceptions = step.layers if step else ()
             own = {places[name]: fraction / r.maximum for name, fraction in exceptions}
             for slot in _all_slots(space, r.method):
                 yield f"{slot}.{r.method}", "layer_pruning", own.get(slot)
