@@ -8,7 +8,6 @@ limits, 1 is everything) tells whether the front suffers.
 """
 
 import argparse
-import csv
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +28,8 @@ from sparse_search.space import SearchSpace
 from sparse_search.study import Study
 from sparse_search.target import Limits
 
+from .provenance import write_results
+
 LIMITS = Limits(ram_bytes=4096, model_bytes=8192)
 WORST_ERROR = 0.2
 TRAINING_IMAGES = 20_000
@@ -38,17 +39,6 @@ VARIANTS = {
     "early stopping": (False, True),
     "both": (True, True),
 }
-COLUMNS = (
-    "variant",
-    "seed",
-    "candidates",
-    "stopped",
-    "dense_epochs",
-    "seconds",
-    "candidates_per_hour",
-    "least_error",
-    "hypervolume",
-)
 
 
 @dataclass(frozen=True)
@@ -132,18 +122,11 @@ def measure_candidates(arguments: argparse.Namespace) -> None:
         study.run(arguments.candidates)
         rows.append(summarize(study.record, variant, 0))
         print(json.dumps(rows[-1]), flush=True)
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    with (arguments.results / "bench_candidates.csv").open("w", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
     facts = {
         "command": "python -m experiments.bench_training --candidates-per-hour --data-dir DATA",
         "seed": 0,
-        "commit": arguments.commit,
-        "machine": arguments.machine,
         "training_images": TRAINING_IMAGES,
         "limits": LIMITS.by_figure,
         "worst_error": WORST_ERROR,
     }
-    (arguments.results / "bench_candidates.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_results(arguments, "bench_candidates", rows, facts)

@@ -17,15 +17,12 @@ Seconds are those of the processor, one thread, so that other work on the machin
 """
 
 import argparse
-import csv
 import gc
-import json
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -53,6 +50,7 @@ from sparse_search.space import SearchSpace
 from sparse_search.target import Limits
 
 from .peers import suggest_candidate
+from .provenance import add_arguments, write_results
 
 SPACE = SearchSpace((28, 28, 1), 10)
 LIMITS = Limits(2048, 2048)
@@ -215,33 +213,27 @@ def growth(seconds: dict[tuple[str, int], float], method: str) -> float:
 def main() -> None:
     """Measures, and writes the table and its sidecar."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--results", type=Path, default=Path("experiments/results"))
     parser.add_argument("--recorded", type=int, nargs="+", default=RECORDED)
     parser.add_argument("--methods", nargs="+", choices=_REPETITIONS, default=list(_REPETITIONS))
-    parser.add_argument("--commit", default="unknown", help="of the code that was run")
-    parser.add_argument("--machine", default="unknown", help="that it ran on, in words")
+    add_arguments(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="optuna")
     warnings.filterwarnings("ignore", module="botorch")
     seconds = measure(arguments.recorded, arguments.methods)
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    with (arguments.results / "bench_proposal.csv").open("w", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["method", "recorded", "seconds"])
-        table.writerows([*key, f"{value:.3f}"] for key, value in seconds.items())
+    rows = [
+        {"method": method, "recorded": recorded, "seconds": f"{value:.3f}"}
+        for (method, recorded), value in seconds.items()
+    ]
     facts = {
         "command": "python -m experiments.bench_proposal",
         "seed": 0,
-        "commit": arguments.commit,
-        "machine": arguments.machine,
-        "torch": torch.__version__,
         "optuna": optuna.__version__,
         "seconds": "of the processor, one thread; medians of several proposals",
         "repetitions": {method: _REPETITIONS[method] for method in arguments.methods},
         "exponent_of_growth": {method: growth(seconds, method) for method in arguments.methods},
     }
-    (arguments.results / "bench_proposal.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_results(arguments, "bench_proposal", rows, facts)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ import torch
 from .bench_report import write_report
 from .bench_settings import SETTINGS, Setting
 from .peers import PEERS, OptunaSearcher
+from .provenance import add_arguments
 from .replay import OBJECTIVES
 from .searchers import Searcher, StrategySearcher, search
 
@@ -88,9 +89,7 @@ def _parse() -> argparse.Namespace:
     runner.add_argument("--part", default="0/1", help="i/n: every n-th search from the i-th")
     reporter = commands.add_parser("report", help="make table and figure from the searches' files")
     reporter.add_argument("--tables", type=Path, default=Path("experiments/tables"))
-    reporter.add_argument("--results", type=Path, default=Path("experiments/results"))
-    reporter.add_argument("--commit", default="unknown", help="of the code that was run")
-    reporter.add_argument("--machine", default="unknown", help="that it ran on, in words")
+    add_arguments(reporter)
     for command in (runner, reporter):
         command.add_argument("--out", type=Path, required=True, help="folder of the searches")
     return parser.parse_args()

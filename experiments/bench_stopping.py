@@ -14,8 +14,6 @@ the search. Columns of ``bench_stopping.csv``:
 """
 
 import argparse
-import csv
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from sparse_search.candidate import Candidate, Evaluation
 from sparse_search.pareto import hypervolume
 from sparse_search.stopping import ERROR, error_to_beat, is_rung, reason_to_stop
 
+from .provenance import add_arguments, write_results
 from .replay import OBJECTIVES, ReplayTable
 
 COLUMNS = (
@@ -101,27 +100,18 @@ def main() -> None:
     parser.add_argument("tables", type=Path, nargs="+", help="replay tables")
     parser.add_argument("--evaluations", type=int, nargs="+", default=[25, 100])
     parser.add_argument("--searches", type=int, default=20)
-    parser.add_argument("--results", type=Path, default=Path("experiments/results"))
-    parser.add_argument("--commit", default="unknown", help="of the code that was run")
-    parser.add_argument("--machine", default="unknown", help="that it ran on, in words")
+    add_arguments(parser)
     arguments = parser.parse_args()
     rows = [
         summarize(path, evaluations, arguments.searches)
         for path in arguments.tables
         for evaluations in arguments.evaluations
     ]
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    with (arguments.results / "bench_stopping.csv").open("w", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
     facts = {
         "command": "python -m experiments.bench_stopping experiments/tables/*.json.gz",
         "seed": f"0 to {arguments.searches - 1}, one for each search",
-        "commit": arguments.commit,
-        "machine": arguments.machine,
     }
-    (arguments.results / "bench_stopping.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_results(arguments, "bench_stopping", rows, facts)
     print((arguments.results / "bench_stopping.csv").read_text(), end="")
 
 

@@ -13,8 +13,6 @@ The second is described in ``experiments.bench_candidates``.
 """
 
 import argparse
-import csv
-import json
 import os
 import subprocess
 import sys
@@ -34,6 +32,7 @@ from sparse_search.training import Augmentation, TrainingConfig, train
 
 from .bench_candidates import measure_candidates
 from .plain_training import plain_network, train_on_tensors, train_plain
+from .provenance import add_arguments, write_results
 
 NETWORKS = {
     "small": Architecture((ConvBlock((Conv2D(6, 3, 2),), "max"), ConvBlock((Conv2D(12, 3),)))),
@@ -113,19 +112,15 @@ def measure_all(arguments: argparse.Namespace) -> dict[tuple[str, str], float]:
 
 def write(speeds: dict[tuple[str, str], float], arguments: argparse.Namespace) -> None:
     """Writes the table, and beside it what it was made by."""
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    with (arguments.results / "bench_training.csv").open("w", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["network", "method", "images_per_second"])
-        table.writerows([*key, round(speed)] for key, speed in speeds.items())
+    rows = [
+        {"network": network, "method": method, "images_per_second": round(speed)}
+        for (network, method), speed in speeds.items()
+    ]
     space = SearchSpace((28, 28, 1), 10)
     graphs = {name: space.build(architecture) for name, architecture in NETWORKS.items()}
     facts = {
         "command": "python -m experiments.bench_training --data-dir DATA",
         "seed": 0,
-        "commit": arguments.commit,
-        "machine": arguments.machine,
-        "torch": torch.__version__,
         "images": arguments.images,
         "trainings": arguments.rounds * _REPEATS,
         "seconds": "of the processor, one thread; the fastest training counts",
@@ -139,21 +134,19 @@ def write(speeds: dict[tuple[str, str], float], arguments: argparse.Namespace) -
             if method != "sparse_search"
         },
     }
-    (arguments.results / "bench_training.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_results(arguments, "bench_training", rows, facts)
 
 
 def main() -> None:
     """Measures what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data-dir", type=Path, help="where MNIST is")
-    parser.add_argument("--results", type=Path, default=Path("experiments/results"))
     parser.add_argument("--images", type=int, default=5_120, help="images of a training")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--candidates-per-hour", action="store_true")
     parser.add_argument("--candidates", type=int, default=12, help="of each study")
     parser.add_argument("--out", type=Path, default=Path("runs/hour"), help="folder of the studies")
-    parser.add_argument("--commit", default="unknown", help="of the code that was run")
-    parser.add_argument("--machine", default="unknown", help="that it ran on, in words")
+    add_arguments(parser)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one is not None:
