@@ -57,6 +57,8 @@ HEAD_POOL = "head_pool"
 FEATURES = "features"
 OUTPUT = "output"
 
+_LARGEST_WINDOW = 255
+
 
 @lru_cache(maxsize=20_000)
 def place_window(
@@ -215,6 +217,11 @@ class _Walk:
 
     def pooled(self, name: str, kind: str, kernel: tuple[int, int]) -> Tensor:
         height, width, channels = self.current.shape
+        if max(kernel) > _LARGEST_WINDOW:
+            raise ArchitectureError(
+                f"{name}: expected a pooling over at most {_LARGEST_WINDOW}x{_LARGEST_WINDOW}, got "
+                f"{kernel[0]}x{kernel[1]}, which the exported C cannot hold; reduce the map before"
+            )
         operator = MaxPool2d if kind == "max" else AvgPool2d
         shape = (height // kernel[0], width // kernel[1], channels)
         return self.add(operator(name, (self.current.name,), name, kernel, kernel), shape)

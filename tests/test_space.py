@@ -355,3 +355,13 @@ def test_a_window_that_does_not_fit_names_the_layer_and_the_remedy():
     """build_graph explains a kernel larger than its input."""
     with pytest.raises(ArchitectureError, match=r"conv1: a 7x7 window .* 4x4 .*smaller kernel"):
         build_graph(Architecture((ConvBlock((Conv2D(1, 7, padding="valid"),)),)), (4, 4, 1), 2)
+
+
+def test_poolings_are_no_wider_than_the_c_can_hold():
+    """The record of a pooling has a byte for each side; wider maps must be reduced before."""
+    wide = SearchSpace((300, 300, 1), 2)
+    whole = Architecture((ConvBlock((Conv2D(2, 3),)),), head="average")
+    assert "at most 255x255, got 300x300" in (wide.objection(whole) or "")
+    halved = Architecture((ConvBlock((Conv2D(2, 3, 2),)),), head="average")
+    assert wide.contains(halved)
+    assert wide.contains(wide.smallest())

@@ -24,7 +24,7 @@ from ..pareto import objective_values
 from ..space import SearchSpace
 from ..target import Limits
 from .feasible import Sieve
-from .initial import draw_feasible
+from .initial import draw_one
 from .pool import Morpher
 
 _LARGEST_RATIO = 10.0
@@ -87,10 +87,7 @@ class EvolutionStrategy:
             child = self._child(evaluations, sieve, candidate_id, generator)
             if child is not None:
                 return child
-        drawn = draw_feasible(self.space, sieve, 1, candidate_id, generator)
-        if not drawn:
-            raise sieve.error()
-        return drawn[0].candidate
+        return draw_one(self.space, sieve, candidate_id, generator)
 
     def _child(
         self,

@@ -67,6 +67,20 @@ def draw_feasible(
     return found
 
 
+def draw_one(
+    space: SearchSpace, sieve: Sieve, candidate_id: int, generator: np.random.Generator
+) -> Candidate:
+    """A random candidate that passes the sieve.
+
+    Raises:
+        InfeasibleError: None was found with bounded effort.
+    """
+    drawn = draw_feasible(space, sieve, 1, candidate_id, generator)
+    if not drawn:
+        raise sieve.error()
+    return drawn[0].candidate
+
+
 def initial_candidate(
     forecaster: Forecaster,
     limits: Limits,
@@ -102,9 +116,8 @@ def initial_candidate(
             return _most_capable(drawn)
     sieve = Sieve(forecaster, limits, known)
     drawn = draw_feasible(space, sieve, 2 * _COMPARED, candidate_id, generator, recipes=False)
-    drawn = drawn or draw_feasible(space, sieve, 1, candidate_id, generator)
     if not drawn:
-        raise sieve.error()
+        return draw_one(space, sieve, candidate_id, generator)
     drawn.sort(key=lambda forecast: forecast.plan.nonzeros)
     start = round(share * max(len(drawn) - _COMPARED, 0))
     return _most_capable(drawn[start : start + _COMPARED])

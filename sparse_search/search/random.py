@@ -9,7 +9,7 @@ from ..forecast import Forecaster
 from ..space import SearchSpace
 from ..target import Limits
 from .feasible import Sieve
-from .initial import draw_feasible
+from .initial import draw_one
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,4 @@ class RandomStrategy:
             InfeasibleError: None was found with bounded effort.
         """
         sieve = Sieve(self.forecaster, self.limits, history.candidates)
-        drawn = draw_feasible(self.space, sieve, 1, candidate_id, generator)
-        if not drawn:
-            raise sieve.error()
-        return drawn[0].candidate
+        return draw_one(self.space, sieve, candidate_id, generator)
