@@ -6,11 +6,19 @@ To add one, copy a file, edit it, and add one line to ``PRUNERS``; the contract 
 from sparse_search.interfaces import Pruner
 
 from .channels import ChannelPruner
+from .feedback import FeedbackPruner
+from .layerwise import LayerwisePruner
 from .magnitude import MagnitudePruner
+from .taylor import TaylorPruner
+from .variational import VariationalPruner
 
 PRUNERS: tuple[Pruner, ...] = (
     ChannelPruner(),
+    TaylorPruner(),
     MagnitudePruner(),
+    LayerwisePruner(),
+    FeedbackPruner(),
+    VariationalPruner(),
 )
 
 __all__ = ["PRUNERS"]
