@@ -5,6 +5,7 @@ To add one, copy a file, edit it, and add one line to ``PRUNERS``; the contract 
 
 from sparse_search.interfaces import Pruner
 
+from .bayesian import BayesianPruner
 from .channels import ChannelPruner
 from .feedback import FeedbackPruner
 from .layerwise import LayerwisePruner
@@ -15,6 +16,7 @@ from .variational import VariationalPruner
 PRUNERS: tuple[Pruner, ...] = (
     ChannelPruner(),
     TaylorPruner(),
+    BayesianPruner(),
     MagnitudePruner(),
     LayerwisePruner(),
     FeedbackPruner(),

@@ -14,14 +14,15 @@ What the data does not hold in place gets noise for free: alpha grows without bo
 may as well be 0.
 """
 
-from math import ceil
+from math import ceil, log
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sparse_search.dataset import Dataset
-from sparse_search.network import Linear
+from sparse_search.network import Linear, Unit
 from sparse_search.training import TrainingConfig
 
 _K1, _K2, _K3 = 0.63576, 1.87320, 1.48695
@@ -30,6 +31,20 @@ _LOG_ALPHA_RANGE = (-8.0, 8.0)
 _SQUARE_EPSILON = 1e-8
 _MEAN_RATE = 0.5
 """Of the one-cycle schedule, as a fraction of its peak."""
+
+
+class NoiseSettings(Protocol):
+    """How noise starts, and how its price rises."""
+
+    @property
+    def initial_log_alpha(self) -> float:
+        """Of a weight of root mean square size in its layer, and of a scale of 1."""
+        ...
+
+    @property
+    def ramp(self) -> float:
+        """Fraction of the training in which the weight of the divergence rises to 1."""
+        ...
 
 
 def log_alpha(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -71,6 +86,16 @@ def normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
     """Standard normal numbers of the shape, and on the device, of ``x``."""
     drawn = torch.empty_like(x, device="cpu", requires_grad=False)
     return drawn.normal_(generator=generator).to(x.device)
+
+
+def initial_log_variance(unit: Unit, log_alpha: float) -> nn.Parameter:
+    """Equal variances of all weights: log alpha is that of a weight of root mean square size.
+
+    Masked weights do not count.
+    """
+    weight = unit.weight.detach() if unit.mask is None else unit.weight.detach()[unit.mask > 0]
+    square = float(weight.square().mean()) if weight.numel() else 0.0
+    return nn.Parameter(torch.full_like(unit.weight, log_alpha + log(max(square, 1e-8))))
 
 
 def ramped(progress: float, end: float) -> float:

@@ -18,7 +18,6 @@ noise: the prior takes that place, and is indifferent to scale.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from math import log
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +29,8 @@ from sparse_search.network import Linear, Network, Unit
 from sparse_search.training import Criterion, TrainingConfig, train
 
 from .gaussian import (
+    NoiseSettings,
+    initial_log_variance,
     log_alpha,
     log_uniform_divergence,
     ramped,
@@ -126,7 +127,7 @@ class WeightNoise:
     def __init__(
         self,
         network: Network,
-        settings: VariationalPruner,
+        settings: NoiseSettings,
         learning_rate: float,
         images: int,
         generator: torch.Generator,
@@ -143,9 +144,7 @@ class WeightNoise:
         self.learning_rate = learning_rate
         self.units = prunable(network)
         self.log_variance = {
-            name: nn.Parameter(
-                torch.full_like(unit.weight, settings.initial_log_alpha + log(_mean_square(unit)))
-            )
+            name: initial_log_variance(unit, settings.initial_log_alpha)
             for name, unit in self.units.items()
         }
         self._ramp = settings.ramp
@@ -183,9 +182,3 @@ class WeightNoise:
             name: log_alpha(unit.weight.detach(), self.log_variance[name].detach())
             for name, unit in self.units.items()
         }
-
-
-def _mean_square(unit: Unit) -> float:
-    """Of the weights that are not masked."""
-    weight = unit.weight.detach() if unit.mask is None else unit.weight.detach()[unit.mask > 0]
-    return max(float(weight.square().mean()) if weight.numel() else 0.0, 1e-8)
