@@ -37,13 +37,22 @@ from .gaussian import (
 )
 from .groups import written_by
 
+_MEAN_PACE = 0.25
+"""How fast logarithms of means move, relative to those of variances: these have far to go, but a
+mean that moves as fast disturbs what the network has learned."""
+
 
 class Scales:
     """The random scales z of the channels of a group, or of the features of an operator."""
 
     def __init__(self, count: int, log_alpha: float) -> None:
-        self.log_mean = nn.Parameter(torch.zeros(count))
+        self.learned_mean = nn.Parameter(torch.zeros(count))
         self.log_variance = nn.Parameter(torch.full((count,), log_alpha))
+
+    @property
+    def log_mean(self) -> Tensor:
+        """Log mu, [count]."""
+        return _MEAN_PACE * self.learned_mean
 
     @property
     def mean(self) -> Tensor:
@@ -57,7 +66,7 @@ class Scales:
 
     def sample(self, images: int, generator: torch.Generator) -> Tensor:
         """A sample of z for each image, [images, count]."""
-        noise = normal_like(self.log_mean.detach().expand(images, -1), generator)
+        noise = normal_like(self.log_variance.detach().expand(images, -1), generator)
         return self.mean + torch.exp(0.5 * self.log_variance) * noise
 
 
@@ -118,7 +127,7 @@ class ChannelNoise:
     def parameters(self) -> Iterable[nn.Parameter]:
         """Of the scales, and log s^2 of each operator."""
         for scales in self._scales():
-            yield from (scales.log_mean, scales.log_variance)
+            yield from (scales.learned_mean, scales.log_variance)
         yield from self._log_variance.values()
 
     def sums(self, operator: WeightedOperator, unit: Unit, x: Tensor, linear: Linear) -> Tensor:
