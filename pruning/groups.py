@@ -1,14 +1,26 @@
-"""How many and which channels of every tensor stay, from one choice for each channel group."""
+"""Structured selection: which channels of every tensor stay, and the cut that removes the others.
 
-from collections.abc import Callable
+Every structured method shares this; methods differ in the choice that they make for each channel
+group. A group that a step does not reach is left whole: see ``ChannelGroup.frozen``.
+"""
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from sparse_search.builder import GREY
 from sparse_search.candidate import PruningStep
 from sparse_search.errors import ArchitectureError
-from sparse_search.graph import Graph
+from sparse_search.graph import Dense, DepthwiseConv2d, Graph, WeightedOperator
 from sparse_search.groups import ChannelGroup, channel_groups
+from sparse_search.network import Network, Unit
+from sparse_search.transfer import ChannelMap, copy_channel_parameters, copy_weights, weight_map
+
+Choice = Callable[[ChannelGroup, int | None], NDArray[np.int64]]
+"""The channels of a group that stay, ascending and at least one, given how many; None where a
+threshold decides."""
 
 
 def kept_channels(channels: int, sparsity: float) -> int:
@@ -36,9 +48,27 @@ def exceptions(graph: Graph, step: PruningStep) -> dict[str, float]:
     return dict(step.layers)
 
 
-def keep(
-    graph: Graph, step: PruningStep, choose: Callable[[ChannelGroup, int], NDArray[np.int64]]
-) -> dict[str, NDArray[np.int64]]:
+def written_by(graph: Graph, group: ChannelGroup) -> tuple[WeightedOperator, ...]:
+    """The weighted operators that write a tensor of the group, in execution order."""
+    return tuple(op for op in graph.weighted if op.output in group.tensors)
+
+
+def predict_channels(graph: Graph, step: PruningStep) -> Graph:
+    """The graph with as few channels as a step will leave; with a threshold, at most as many."""
+
+    def first(group: ChannelGroup, count: int | None) -> NDArray[np.int64]:
+        return np.arange(group.channels if count is None else count)
+
+    kept = keep(graph, step, first)
+    return graph.with_channels({tensor: len(channels) for tensor, channels in kept.items()})
+
+
+def most_salient(saliency: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """The ``count`` channels of largest saliency [channels], ascending."""
+    return np.sort(np.argsort(-saliency, kind="stable")[:count])
+
+
+def keep(graph: Graph, step: PruningStep, choose: Choice) -> dict[str, NDArray[np.int64]]:
     """The channels of each tensor that stay, ascending.
 
     A group loses the fraction of the step, or that of the operators of the group which are
@@ -48,7 +78,7 @@ def keep(
     Args:
         graph: Before pruning.
         step: What to remove.
-        choose: The channels of a group that stay, ascending, given how many.
+        choose: What stays of a group.
     """
     own = exceptions(graph, step)
     fractions = {op.output: own[op.name] for op in graph.weighted if op.name in own}
@@ -59,11 +89,11 @@ def keep(
         elif group.parts:
             channels = _positions(graph, group.parts, kept)
         else:
-            sparsity = max(
-                (fractions[tensor] for tensor in group.tensors if tensor in fractions),
-                default=step.sparsity,
-            )
-            channels = choose(group, kept_channels(group.channels, sparsity))
+            own_fractions = [fractions[tensor] for tensor in group.tensors if tensor in fractions]
+            sparsity = max(own_fractions, default=step.sparsity)
+            learned = step.threshold is not None and not own_fractions
+            count = None if learned else kept_channels(group.channels, sparsity)
+            channels = choose(group, count)
         kept.update(dict.fromkeys(group.tensors, channels))
     return kept
 
@@ -79,3 +109,50 @@ def _positions(
         found.append((pixels[:, None] + kept[name]).ravel())
         start += height * width * channels
     return np.concatenate(found)
+
+
+@torch.no_grad()
+def cut(network: Network, kept: Mapping[str, NDArray[np.int64]]) -> Network:
+    """A copy of the network without the channels that are not kept.
+
+    Args:
+        network: Unchanged.
+        kept: Ascending channel indices by tensor name, for every tensor.
+
+    Returns:
+        A network that computes what the argument would compute were the other channels zero. Its
+        masks are those of the argument; only where they would leave nothing of a layer, one
+        weight may learn again.
+    """
+    graph = network.graph
+    smaller = Network(graph.with_channels({t: len(indices) for t, indices in kept.items()}))
+    for operator, unit in network:
+        source = kept[operator.inputs[0]]
+        outputs = kept[operator.output]
+        inputs = ChannelMap(operator.inputs[0], source)
+        target = smaller.unit(operator.name)
+        shape = graph.shape(operator.inputs[0]) if isinstance(operator, Dense) else None
+        new_shape = None if shape is None else (*shape[:2], len(source))
+        channel_wise = isinstance(operator, DepthwiseConv2d)
+        copied = [(target.weight.detach(), unit.weight.detach())]
+        if unit.mask is not None:
+            target.mask = torch.zeros_like(target.weight)
+            copied.append((target.mask, unit.mask))
+        for new, old in copied:
+            copy_weights(
+                weight_map(new, new_shape),
+                weight_map(old, shape),
+                outputs,
+                None if channel_wise else inputs,
+            )
+        copy_channel_parameters(target, unit, outputs)
+        _revive(target)
+    if GREY in smaller.units:
+        smaller.unit(GREY).requires_grad_(False)
+    return smaller
+
+
+def _revive(unit: Unit) -> None:
+    """Lets one weight learn, which is 0, where all are masked: no layer is ever empty."""
+    if unit.mask is not None and not bool(unit.mask.any()):
+        unit.mask[(0,) * unit.mask.dim()] = 1.0

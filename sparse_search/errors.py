@@ -25,6 +25,10 @@ class DatasetMissingError(DatasetError, FileNotFoundError):
     """A file of a data set is not where it was expected."""
 
 
+class PruningError(SparseSearchError, ValueError):
+    """A pruning step asks for what its method cannot do."""
+
+
 class QuantizationError(SparseSearchError, ValueError):
     """A model cannot be represented in int8 as asked."""
 

@@ -89,9 +89,10 @@ class Linear(Protocol):
 
 
 class Noise(Protocol):
-    """Randomness that is learned beside the weights of a network, in training only.
+    """What training does to weights and outputs of a network, and is not there afterwards.
 
-    Variational pruning methods are such: what turns out to be mostly noise can go.
+    Variational pruning methods learn noise beside the weights: what turns out to be mostly noise
+    can go. In a forward pass operators come in execution order.
     """
 
     @property
@@ -100,11 +101,11 @@ class Noise(Protocol):
         ...
 
     def parameters(self) -> Iterable[nn.Parameter]:
-        """What is learned."""
+        """What is learned; may be nothing. Where the network is, while it is trained."""
         ...
 
     def sums(self, operator: WeightedOperator, unit: Unit, x: Tensor, linear: Linear) -> Tensor:
-        """In place of ``linear(x, unit.weight)``."""
+        """In place of ``linear(x, unit.weight)``; the bias is added afterwards."""
         ...
 
     def output(self, operator: WeightedOperator, y: Tensor) -> Tensor:

@@ -33,6 +33,6 @@ def keep_targets(pruning: Sequence[PruningStep], graph: Graph) -> tuple[PruningS
     for step in pruning:
         known = sparsity_targets(graph, step.method) if step.layers else ()
         layers = tuple((name, fraction) for name, fraction in step.layers if name in known)
-        if step.sparsity > 0 or layers:
+        if step.sparsity > 0 or step.threshold is not None or layers:
             steps.append(step if layers == step.layers else replace(step, layers=layers))
     return tuple(steps)

@@ -12,7 +12,7 @@ from typing import get_args
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from .allocator import keep_freed_memory
@@ -223,7 +223,8 @@ class _Training:
         self.dropout = _dropout(config.dropout, generator) if config.dropout > 0 else None
         self.criterion = criterion
         self.noise = noise
-        self.noise_optimizer = None if noise is None else _noise_optimizer(noise, config.device)
+        self.noise_parameters = [] if noise is None else list(noise.parameters())
+        self.noise_optimizer = _noise_optimizer(self.noise_parameters, config.device)
         self.units = [unit for _, unit in network]
 
     def run_epoch(self, epoch: int) -> None:
@@ -238,8 +239,9 @@ class _Training:
             logits = self.network(images, self.dropout, self.noise)
             loss = self.criterion(logits, images, labels)
             rate = one_cycle(step / total, self.config.warmup)
-            if self.noise is not None and self.noise_optimizer is not None:
-                self.noise_optimizer.zero_gradient()
+            if self.noise is not None:
+                if self.noise_optimizer is not None:
+                    self.noise_optimizer.zero_gradient()
                 loss = loss + self.noise.penalty(step / total)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step(self.config.learning_rate * rate)
@@ -261,6 +263,8 @@ class _Training:
         self.optimizer.release()
         if self.noise_optimizer is not None:
             self.noise_optimizer.release()
+        for parameter in self.noise_parameters:
+            parameter.data = parameter.detach().cpu()
 
 
 def _cross_entropy(label_smoothing: float) -> Criterion:
@@ -270,11 +274,10 @@ def _cross_entropy(label_smoothing: float) -> Criterion:
     return loss
 
 
-def _noise_optimizer(noise: Noise, device: Device) -> AdamW:
-    parameters = list(noise.parameters())
+def _noise_optimizer(parameters: list[nn.Parameter], device: Device) -> AdamW | None:
     for parameter in parameters:
         parameter.data = parameter.detach().to(device)
-    return AdamW(parameters, weight_decay=0.0, clip_norm=None)
+    return AdamW(parameters, weight_decay=0.0, clip_norm=None) if parameters else None
 
 
 def _dropout(fraction: float, generator: torch.Generator) -> Dropout:

@@ -8,9 +8,10 @@ from random_models import random_graph, trainable_graph
 from strategies import members, seeds
 
 from pruning import PRUNERS
-from pruning.channels import cut, select_channels
-from pruning.groups import keep
-from pruning.magnitude import lamp_scores, may_be_pruned, update_masks, zero_counts
+from pruning.channels import select_channels
+from pruning.groups import cut, keep
+from pruning.magnitude import lamp_scores, update_masks
+from pruning.selection import may_be_pruned, zero_counts
 from sparse_search.architecture import (
     Architecture,
     Conv2D,

@@ -1,0 +1,69 @@
+"""Unstructured pruning by magnitude, gradual, with the same fraction in every layer.
+
+Within a layer the weights of least magnitude go (Zhu & Gupta, arXiv:1710.01878); the sparsity
+rises as in ``schedule``. No layer is favoured, so the zeros of each are known beforehand, and with
+them the bytes, exactly. ``magnitude`` lets layers compete, which mostly costs less accuracy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from sparse_search.candidate import PruningStep
+from sparse_search.dataset import Dataset
+from sparse_search.graph import Graph
+from sparse_search.network import Network
+from sparse_search.training import Criterion, TrainingConfig, train
+
+from .groups import exceptions
+from .schedule import Ramp
+from .selection import lowest_masked, may_be_pruned, prunable, set_masks, zero_counts
+from .steps import require_sparsity
+
+_INTERVAL_STEPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LayerwisePruner:
+    """Zeroes the smallest weights of each layer while the network is fine-tuned."""
+
+    name: str = "layerwise"
+
+    def predict(self, graph: Graph, step: PruningStep) -> tuple[Graph, Mapping[str, float]]:
+        """The same graph, and the fraction of each operator's weights that will be zero; exact."""
+        require_sparsity(step)
+        counts = {op.name: graph.weight_count(op) for op in graph.weighted if may_be_pruned(op)}
+        zeros = zero_counts(counts, _fractions(graph, step), 0.0).own
+        return graph, {name: zeros[name] / counts[name] for name in counts}
+
+    def prune(
+        self,
+        network: Network,
+        dataset: Dataset,
+        step: PruningStep,
+        config: TrainingConfig,
+        generator: torch.Generator,
+        *,
+        criterion: Criterion | None = None,
+    ) -> Network:
+        """A fine-tuned copy whose masks leave the asked fraction of each layer at zero."""
+        require_sparsity(step)
+        fractions = _fractions(network.graph, step)
+        pruned = network.copy()
+
+        def update(own: Mapping[str, float], sparsity: float) -> None:
+            units = prunable(pruned)
+            scores = {name: unit.weight.abs() for name, unit in units.items()}
+            set_masks(pruned, lowest_masked(units, scores, own, sparsity))
+
+        ramp = Ramp(fractions, 0.0, _INTERVAL_STEPS, update)
+        train(pruned, dataset, config, generator, after_step=ramp, criterion=criterion)
+        update(fractions, 0.0)  # Changes nothing unless there was no step.
+        return pruned
+
+
+def _fractions(graph: Graph, step: PruningStep) -> dict[str, float]:
+    """Sparsity of every operator whose weights may go, by name."""
+    own = exceptions(graph, step)
+    return {op.name: own.get(op.name, step.sparsity) for op in graph.weighted if may_be_pruned(op)}
