@@ -7,7 +7,11 @@ concatenation or the network's input.
 
 The first part of the epochs trains with noise. Then the means of the scales are folded into the
 weights, channels of large log alpha are cut and features masked, and the rest of the epochs
-fine-tunes what remains without noise. The paper puts the scales of a convolution on its filters
+fine-tunes what remains without noise. A threshold of 0, as much noise as signal, lies in the gap
+between what is used (-2 and less) and what is not (1 and more): log alpha of a useless channel
+rises no further once its weights are noise themselves.
+
+The paper puts the scales of a convolution on its filters
 and those of a fully connected layer on its inputs, before its batch norm if there were one; here
 every channel has one, after it.
 """
@@ -29,7 +33,7 @@ from sparse_search.training import Criterion, TrainingConfig, train
 
 from .channel_noise import ChannelNoise, fold_means, mask_features
 from .gaussian import split_epochs, travel_rate
-from .groups import cut, keep, most_salient, predict_channels
+from .groups import cut, exceptions, keep, most_salient, predict_channels
 from .steps import check_either
 
 
@@ -46,7 +50,7 @@ class BayesianPruner:
     """
 
     name: str = "bayesian"
-    noise_share: float = 0.6
+    noise_share: float = 0.5
     ramp: float = 0.3
     initial_log_alpha: float = -5.0
     distance: float = 20.0
@@ -76,6 +80,7 @@ class BayesianPruner:
         features.
         """
         check_either(step)
+        exceptions(network.graph, step)  # Before hours of training, not after.
         trained = network.copy()
         epochs, rest = split_epochs(config.epochs, self.noise_share)
         noisy = replace(config, epochs=epochs, weight_decay=0.0)

@@ -29,6 +29,7 @@ _K1, _K2, _K3 = 0.63576, 1.87320, 1.48695
 _LOG_ALPHA_RANGE = (-8.0, 8.0)
 """Outside of it the divergence hardly changes: its gradient is cut off."""
 _SQUARE_EPSILON = 1e-8
+_VARIANCE_EPSILON = 1e-12
 _MEAN_RATE = 0.5
 """Of the one-cycle schedule, as a fraction of its peak."""
 
@@ -78,7 +79,7 @@ def sampled_sums(
         generator: Source of the noise; of the processor, whatever the device.
     """
     centre = linear(x, mean)
-    spread = torch.sqrt(linear(x.square(), variance) + _SQUARE_EPSILON)
+    spread = torch.sqrt(linear(x.square(), variance) + _VARIANCE_EPSILON)
     return centre + spread * normal_like(centre, generator)
 
 

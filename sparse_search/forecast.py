@@ -6,7 +6,8 @@ is known, and that of a layer which has its own sparsity; the share of every oth
 plan assumes that these have equal shares. Up to rounding this is an upper bound of the flash: the
 bytes of a layer, the smaller of a dense and a bitmap encoding, are a concave function of its
 sparsity, so uneven shares take fewer bytes. Only the memory that SpArSe counts by layer, inputs
-and weights, can turn out larger.
+and weights, can turn out larger. Of a step with a threshold nothing is known before training: the
+plan is that of the network from which it removes nothing, and so an upper bound.
 """
 
 from collections import OrderedDict

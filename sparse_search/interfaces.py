@@ -112,10 +112,12 @@ class Pruner(Protocol):
         Returns:
             The graph after pruning (fewer channels or the same), and the fraction of weights
             that will be zero by operator name; 0 where there is none. The number of zeros of the
-            whole network is exact; where the step has a threshold it is at least that.
+            whole network is exact, if it has no masks yet. Where the step has a threshold, that
+            is known of ``step.layers`` only: nothing else is predicted to go, which is a bound.
 
         Raises:
             ArchitectureError: ``step.layers`` names an operator that the graph lacks.
+            PruningError: A sparsity is out of range, or the method knows no thresholds.
         """
         ...
 
@@ -135,11 +137,12 @@ class Pruner(Protocol):
             network: Trained.
             dataset: Its training split is learned from.
             step: What to remove.
-            config: Of the fine-tuning.
+            config: Of the fine-tuning, and of whatever the method trains before.
             generator: Source of everything random.
             criterion: What fine-tuning minimises; None for the cross-entropy of the labels.
 
         Raises:
+            ArchitectureError, PruningError: As ``predict`` does.
             TrainingDivergedError: Fine-tuning produced a loss that is not finite.
         """
         ...

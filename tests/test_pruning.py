@@ -1,65 +1,30 @@
-"""Channel groups, pruners, and the contract that every pruner keeps."""
+"""Pruners, and the contract that every pruner keeps."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from random_models import random_graph, trainable_graph
+from pruning_networks import BRANCHING, CHAIN, QUICK, generator, train_quickly
 from strategies import members, seeds
 
 from pruning import PRUNERS
-from pruning.channels import select_channels
-from pruning.groups import cut, keep
 from pruning.magnitude import lamp_scores, update_masks
 from pruning.selection import may_be_pruned, zero_counts
-from sparse_search.architecture import (
-    Architecture,
-    Conv2D,
-    ConvBlock,
-    InputTransform,
-    SeparableConv2D,
-)
 from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset, load_dataset
-from sparse_search.errors import ArchitectureError
-from sparse_search.graph import Add, Concat, Conv2d, Dense, Graph, Tensor
-from sparse_search.groups import channel_groups
-from sparse_search.network import Network, to_input
-from sparse_search.space import SearchSpace
-from sparse_search.training import TrainingConfig, error_rate, train
+from sparse_search.errors import ArchitectureError, PruningError
+from sparse_search.network import Network
+from sparse_search.sparsity import STRUCTURED
+from sparse_search.training import error_rate
 
 BY_NAME = {p.name: p for p in PRUNERS}
-CHAIN = Architecture((ConvBlock((Conv2D(6, 3), SeparableConv2D(8, 3, 2)), "max"),))
-BRANCHING = Architecture(
-    (
-        ConvBlock((Conv2D(6, 3), SeparableConv2D(8, 3, 2)), "max", "conv1", "average"),
-        ConvBlock((Conv2D(8, 3),), "none", "shortcut"),
-    ),
-    (12,),
-    "flatten",
-    InputTransform(fc_branch="flatten"),
-)
-QUICK = TrainingConfig(epochs=3, batch_size=32)
-CONV = {"kernel": (3, 3), "stride": (1, 1), "padding": (1, 1, 1, 1)}
-
-
-def generator(seed: int) -> torch.Generator:
-    """A torch generator with a seed."""
-    return torch.Generator().manual_seed(seed)
+LEARNED = ("bayesian", "variational")
 
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
     """The embedded data set."""
     return load_dataset("digits", seed=0)
-
-
-def train_quickly(architecture: Architecture, dataset: Dataset) -> Network:
-    """A small network after three epochs."""
-    space = SearchSpace(dataset.input_shape, dataset.class_count)
-    network = Network(space.build(architecture), generator(0))
-    train(network, dataset, QUICK, generator(1))
-    return network
 
 
 @pytest.fixture(scope="module")
@@ -72,160 +37,6 @@ def chain(digits) -> Network:
 def branching(digits) -> Network:
     """A trained network with sums and a concatenation."""
     return train_quickly(BRANCHING, digits)
-
-
-def hand_made(*, with_image: bool = False) -> Graph:
-    """Convolutions a and b, added; the sum and the image are concatenated for the output."""
-    first = "image" if with_image else "a"
-    return Graph(
-        (
-            Tensor("image", (4, 4, 4)),
-            *(Tensor(name, (4, 4, 4)) for name in ("a", "b", "s")),
-            Tensor("all", (1, 1, 128)),
-            Tensor("out", (1, 1, 3)),
-        ),
-        (
-            Conv2d("a", ("image",), "a", **CONV),
-            Conv2d("b", ("a",), "b", **CONV),
-            Add("s", (first, "b"), "s"),
-            Concat("all", ("image", "s"), "all"),
-            Dense("out", ("all",), "out"),
-        ),
-    )
-
-
-class TestGroups:
-    """Channel groups follow the graph."""
-
-    def test_additions_join_and_concatenations_list(self):
-        """The groups of a hand-made graph are those of pen and paper."""
-        groups = [(g.tensors, g.producers, g.parts, g.frozen) for g in channel_groups(hand_made())]
-        assert groups == [
-            (("image",), (), (), True),
-            (("a", "b", "s"), ("a", "b"), (), False),
-            (("all",), (), ("image", "s"), False),
-            (("out",), ("out",), (), True),
-        ]
-
-    def test_what_is_added_to_the_image_is_frozen(self):
-        """A shortcut from the image fixes the channels of the whole sum."""
-        groups = {g.tensors: g.frozen for g in channel_groups(hand_made(with_image=True))}
-        assert groups[("image", "b", "s")]
-        assert not groups[("a",)]
-
-    def test_what_is_added_to_a_concatenation_is_frozen(self):
-        """So are the inputs of the concatenation: its channels could not follow."""
-        vector = Tensor("v", (1, 1, 2))
-        graph = Graph(
-            (vector, *(Tensor(n, (1, 1, 4)) for n in ("x", "y", "cat", "sum", "out"))),
-            (
-                Dense("x", ("v",), "x"),
-                Dense("y", ("v",), "y"),
-                Concat("cat", ("v", "v"), "cat"),
-                Add("sum", ("cat", "y"), "sum"),
-                Dense("out", ("sum",), "out"),
-            ),
-        )
-        groups = {g.tensors: g.frozen for g in channel_groups(graph)}
-        assert groups == {("v",): True, ("x",): False, ("y", "cat", "sum"): True, ("out",): True}
-
-    @settings(deadline=None, max_examples=60)
-    @given(seed=seeds())
-    def test_they_are_the_connected_components(self, seed):
-        """Two tensors are in one group if and only if operators that keep channels link them."""
-        graph = random_graph(np.random.default_rng(seed))
-        names = [t.name for t in graph.tensors]
-        linked = np.eye(len(names), dtype=bool)
-        for op in graph.operators:
-            if not isinstance(op, Conv2d | Dense | Concat):
-                for tensor in op.inputs:
-                    i, j = names.index(tensor), names.index(op.output)
-                    linked[i, j] = linked[j, i] = True
-        for _ in names:
-            linked = (linked.astype(int) @ linked.astype(int)) > 0
-        expected = {
-            tuple(n for n, member in zip(names, row, strict=True) if member) for row in linked
-        }
-        assert {g.tensors for g in channel_groups(graph)} == expected
-
-
-def masked_logits(network: Network, kept: dict, images: np.ndarray) -> np.ndarray:
-    """What the network computes when channels that are not kept are zero after each operator."""
-    network.eval()
-    tensors = {network.graph.input.name: to_input(images)}
-    with torch.no_grad():
-        for operator in network.graph.operators:
-            values = network._run(operator, tensors)
-            mask = torch.zeros(network.graph.shape(operator.output)[2])
-            mask[torch.from_numpy(kept[operator.output])] = 1
-            tensors[operator.output] = values * mask.reshape(-1, *[1] * (values.dim() - 2))
-    return tensors[network.graph.output.name].flatten(1).numpy()
-
-
-def assert_cut_is_masked(network: Network, step: PruningStep, seed: int) -> None:
-    """The cut network has the logits of the masked one; statistics and factors are not trivial."""
-    rng = np.random.default_rng(seed)
-    for _, unit in network:
-        if unit.norm is not None:
-            count = len(unit.norm.bias)
-            unit.norm.running_mean.copy_(torch.from_numpy(rng.normal(0, 0.5, count)))
-            unit.norm.running_var.copy_(torch.from_numpy(rng.uniform(0.5, 2, count)))
-            with torch.no_grad():
-                unit.norm.weight.copy_(torch.from_numpy(rng.uniform(0.5, 1.5, count)))
-                unit.norm.bias.copy_(torch.from_numpy(rng.normal(0, 0.3, count)))
-    kept = select_channels(network, step)
-    smaller = cut(network, kept).eval()
-    images = rng.integers(0, 256, (2, *network.graph.input.shape), dtype=np.uint8)
-    expected = masked_logits(network, kept, images)
-    with torch.no_grad():
-        found = smaller(to_input(images)).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-5 * max(1, np.abs(expected).max()))
-    assert all(t.shape[2] >= 1 for t in smaller.graph.tensors)
-
-
-class TestCut:
-    """Cutting channels leaves what masking them computes."""
-
-    @settings(deadline=None, max_examples=80)
-    @given(member=members(), seed=seeds())
-    def test_cutting_equals_masking(self, member, seed):
-        """On any network of the space, with an exception or without."""
-        space, architecture = member
-        graph = space.build(architecture)
-        rng = np.random.default_rng(seed)
-        names = [op.name for op in graph.weighted]
-        layers = ((str(rng.choice(names)), float(rng.uniform(0, 0.99))),)
-        step = PruningStep("channels", float(rng.uniform(0, 0.95)), layers[: rng.integers(2)])
-        assert_cut_is_masked(Network(graph, generator(seed % 2**31)), step, seed)
-
-    @settings(deadline=None, max_examples=40)
-    @given(seed=seeds())
-    def test_it_does_on_any_graph(self, seed):
-        """Also where sums and concatenations are laid out as the space never does."""
-        graph = trainable_graph(np.random.default_rng(seed))
-        network = Network(graph, generator(seed % 2**31))
-        assert_cut_is_masked(network, PruningStep("channels", 0.5), seed)
-
-    def test_positions_of_lost_channels_leave_a_concatenation(self):
-        """Of two 2 x 1 maps of 2 and 3 channels, one after another, each pixel loses a channel."""
-        graph = Graph(
-            (
-                Tensor("image", (2, 1, 1)),
-                Tensor("a", (2, 1, 2)),
-                Tensor("b", (2, 1, 3)),
-                Tensor("all", (1, 1, 10)),
-                Tensor("out", (1, 1, 2)),
-            ),
-            (
-                Conv2d("a", ("image",), "a", **CONV),
-                Conv2d("b", ("image",), "b", **CONV),
-                Concat("all", ("a", "b"), "all"),
-                Dense("out", ("all",), "out"),
-            ),
-        )
-        choices = {"a": np.array([1]), "b": np.array([0, 2])}
-        kept = keep(graph, PruningStep("channels", 0.5), lambda group, _: choices[group.tensors[0]])
-        assert kept["all"].tolist() == [1, 3, 4, 6, 7, 9]
 
 
 class TestExceptions:
@@ -324,6 +135,56 @@ class TestPrunerContract:
         pruned = pruner.prune(trained, digits, step, QUICK, generator(2))
         before = error_rate(trained, digits.validation)
         assert error_rate(pruned, digits.validation) < before + 0.1
+
+    def test_masks_of_the_argument_are_kept(self, pruner, network, request, digits):
+        """Weights that were masked before are masked afterwards, also where less is asked for."""
+        masked = request.getfixturevalue(network).copy()
+        update_masks(masked, {}, 0.6)
+        step, config = PruningStep(pruner.name, 0.0), QUICK.with_epochs(1)
+        pruned = pruner.prune(masked, digits, step, config, generator(0))
+        for operator, unit in masked:
+            if unit.mask is not None:
+                assert torch.equal(pruned.unit(operator.name).mask, unit.mask)
+                assert bool((pruned.unit(operator.name).weight[unit.mask == 0] == 0).all())
+
+    @pytest.mark.parametrize("threshold", [-100.0, -3.0, 100.0])
+    def test_a_threshold_is_learned_from_or_refused(
+        self, pruner, network, threshold, request, digits
+    ):
+        """What is predicted is a bound, exact for exceptions, and nothing is ever emptied."""
+        trained = request.getfixturevalue(network)
+        step = PruningStep(pruner.name, 0.0, (("conv1", 0.5),), threshold)
+        if pruner.name not in LEARNED:
+            with pytest.raises(PruningError, match="expected a sparsity, got the threshold"):
+                pruner.predict(trained.graph, step)
+            with pytest.raises(PruningError, match="expected a sparsity, got the threshold"):
+                pruner.prune(trained, digits, step, QUICK, generator(0))
+            return
+        graph, fractions = pruner.predict(trained.graph, step)
+        pruned = pruner.prune(trained, digits, step, QUICK.with_epochs(1), generator(2))
+        assert pruned.graph.shape("conv1") == graph.shape("conv1")
+        for tensor in pruned.graph.tensors:
+            assert 1 <= tensor.shape[2] <= graph.shape(tensor.name)[2]
+        for operator, unit in pruned:
+            zeros = int((unit.weight == 0).sum())
+            count = graph.weight_count(operator)
+            if pruned.graph == graph:
+                assert zeros >= round(fractions.get(operator.name, 0.0) * count)
+            assert zeros < count
+        if threshold == 100.0:
+            assert pruned.graph == graph
+        with pytest.raises(PruningError, match="leave one of them out"):
+            pruner.predict(trained.graph, PruningStep(pruner.name, 0.5, (), threshold))
+
+
+@pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: p.name)
+def test_structured_methods_are_known_to_the_search(pruner, branching):
+    """Exactly those predict fewer channels; they come first in the registry."""
+    graph, fractions = pruner.predict(branching.graph, PruningStep(pruner.name, 0.5))
+    assert (graph != branching.graph) == (pruner.name in STRUCTURED)
+    assert (not fractions) == (pruner.name in STRUCTURED)
+    kinds = [p.name in STRUCTURED for p in PRUNERS]
+    assert kinds == sorted(kinds, reverse=True)
 
 
 @pytest.mark.parametrize("network", ["chain", "branching"])
