@@ -71,7 +71,7 @@ def test_folder_holds_only_what_the_model_needs(tmp_path: Path) -> None:
     assert {"ss_conv2d.c", "ss_fully_connected.c", "ss_max_pool2d.c"} == {
         name for name in dense if name.startswith("ss_") and name.endswith(".c")
     }
-    assert {"ss_conv2d_bitmap.c", "ss_fully_connected_bitmap.c", "ss_max_pool2d.c"} == {
+    assert {"ss_conv2d_gaps4.c", "ss_fully_connected_gaps4.c", "ss_max_pool2d.c"} == {
         name for name in sparse if name.startswith("ss_") and name.endswith(".c")
     }
 

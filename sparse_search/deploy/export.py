@@ -28,7 +28,7 @@ from .manifest import (
     file_hash,
 )
 from .render import Source, render, runtime_files
-from .runtime_files import RUNTIME_DIR
+from .runtime_files import runtime_text
 
 BUILD_DIR_NAME = "build"
 """Where the exported Makefile compiles to."""
@@ -134,7 +134,7 @@ def _texts(model: QuantizedModel, plan: MemoryPlan, options: ExportOptions) -> _
     )
     texts = render(source)
     for name in runtime_files(source):
-        texts[name] = (RUNTIME_DIR / name).read_text(encoding="utf-8")
+        texts[name] = runtime_text(name)
     return _Texts(source, texts)
 
 
