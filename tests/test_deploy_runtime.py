@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import requires_tool
 from numpy.typing import NDArray
+from runtime_structs import ConvGeometry, FullyConnectedGeometry, pointer
 
 from sparse_search.deploy.build import Compiler, compile_c, find_compiler
 from sparse_search.deploy.encoded_kernels import kernel_name
@@ -24,27 +25,6 @@ INEXPRESSIBLE = {"conv_12_grouped", "dw_05_mult2", "softmax_01", "softmax_02"}
 CASES = sorted({str(case) for case in GOLDEN["case_ids"]} - INEXPRESSIBLE)
 
 Fields = Mapping[str, NDArray[np.generic]]
-
-
-class ConvGeometry(ctypes.Structure):
-    """ss_conv_geometry."""
-
-    _fields_ = [
-        *((n, ctypes.c_uint16) for n in ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c")),
-        *((n, ctypes.c_uint8) for n in ("k_h", "k_w", "s_h", "s_w", "pad_top", "pad_left")),
-        *((n, ctypes.c_int8) for n in ("zp_in", "zp_out", "act_min", "act_max")),
-    ]
-
-
-class FullyConnectedGeometry(ctypes.Structure):
-    """ss_fully_connected_geometry."""
-
-    _fields_ = [
-        ("in_count", ctypes.c_uint32),
-        ("out_count", ctypes.c_uint16),
-        *((n, ctypes.c_int8) for n in ("zp_in", "zp_out", "act_min", "act_max")),
-        ("reserved", ctypes.c_uint8 * 2),
-    ]
 
 
 class PoolGeometry(ctypes.Structure):
@@ -107,12 +87,6 @@ def fields_of(case: str) -> dict[str, NDArray[np.generic]]:
     """The arrays of one golden case by field name."""
     prefix = f"{case}__"
     return {key.removeprefix(prefix): a for key, a in GOLDEN.items() if key.startswith(prefix)}
-
-
-def pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
-    """The address of a contiguous array."""
-    assert array.flags.c_contiguous
-    return array.ctypes.data_as(ctypes.c_void_p)
 
 
 def encoded(weights: NDArray[np.generic], kind: str) -> list[NDArray[np.generic]]:

@@ -85,7 +85,7 @@ def export_c(
 
     Args:
         model: What the C computes.
-        plan: ``plan_memory(model)``.
+        plan: ``plan_memory(model)``; its policy decides how weights are encoded.
         out_dir: A new or empty folder, or an older export, which is replaced as a whole.
         options: What the export says beside the model.
 
