@@ -88,6 +88,7 @@ class Count:
         sparsity: Fraction of zero weights.
         encoding: Of the weights.
         stored: Weights that are stored.
+        bytes: Of the encoded weights.
         instructions: Of the kernel's call.
     """
 
@@ -95,6 +96,7 @@ class Count:
     sparsity: float
     encoding: str
     stored: int
+    bytes: int
     instructions: float
 
     @property
@@ -243,12 +245,15 @@ def measure(compiler: Compiler, folder: Path) -> list[Count]:
     for layer in LAYERS:
         for sparsity in SPARSITIES:
             weights = random_weights(layer, sparsity)
-            stored = {option.encoding: option.stored for option in measured_options(weights)}
+            options = {option.encoding: option for option in measured_options(weights)}
             for name, ticks, equal in run(compiler, folder, objects, program(layer, weights)):
                 if equal != "1":
                     raise RuntimeError(f"{layer.name} at {sparsity}: {name} differs from dense")
                 instructions = int(ticks) / TICKS_PER_INSTRUCTION
-                counts.append(Count(layer, sparsity, name, stored[name], instructions))
+                option = options[name]
+                counts.append(
+                    Count(layer, sparsity, name, option.stored, option.bytes, instructions)
+                )
     return counts
 
 
@@ -311,11 +316,13 @@ def main() -> None:
         code = code_bytes(compiler, Path(folder))
     with (arguments.results / "bench_encodings.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["layer", "sparsity", "encoding", "stored", "instructions", "code_bytes"])
+        writer.writerow(
+            ["layer", "sparsity", "encoding", "stored", "bytes", "instructions", "code_bytes"]
+        )
         for c in counts:
             size = code[kernel_name(c.layer.kind, c.encoding)]
-            instructions = round(c.instructions)
-            writer.writerow([c.layer.name, c.sparsity, c.encoding, c.stored, instructions, size])
+            figures = (c.stored, c.bytes, round(c.instructions), size)
+            writer.writerow([c.layer.name, c.sparsity, c.encoding, *figures])
     facts = {
         "command": "python -m experiments.bench_encodings",
         "commit": arguments.commit,

@@ -224,6 +224,8 @@ def test_arrays_of_another_type_or_rank_are_errors() -> None:
         encode_weights(np.zeros((2, 2, 1, 1), np.int8))
     with pytest.raises(MemoryPlanError, match="expected 0 <= nonzeros <= 4 weights, got 5"):
         encoded_bytes(4, 5)
+    with pytest.raises(MemoryPlanError, match=r"expected an encoding among dense, .*got 'huffman'"):
+        encode_as("huffman", values(4))
     with pytest.raises(MemoryPlanError, match="allow dense"):
         encode_weights(values(17), ("codebook2",))
 

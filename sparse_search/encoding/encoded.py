@@ -54,6 +54,10 @@ def encode_as(kind: str, weights: NDArray[np.int8]) -> EncodedWeights:
         MemoryPlanError: There is no such encoding, it cannot hold these weights, or they are not a
             two-dimensional int8 array.
     """
+    if kind not in ENCODINGS:
+        raise MemoryPlanError(
+            f"expected an encoding among {', '.join(ENCODINGS)}, got {kind!r}; choose one of them"
+        )
     if not measured_options(weights, (kind,)):
         raise MemoryPlanError(
             f"expected weights that {kind} can hold, got {len(np.unique(weights))} different "
