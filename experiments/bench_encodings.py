@@ -186,7 +186,7 @@ def run(compiler: Compiler, folder: Path, objects: Sequence[Path], source: str) 
         compiler,
         [folder / "program.c"],
         folder / "program.o",
-        include=[folder, HERE / "firmware"],
+        include=[folder, HERE / "cortex_m4"],
         flags=("-O2", "-c"),
     )
     elf = folder / "program.elf"
@@ -196,7 +196,7 @@ def run(compiler: Compiler, folder: Path, objects: Sequence[Path], source: str) 
             "-nostartfiles",
             "-Wl,--gc-sections",
             "-T",
-            str(HERE / "firmware" / "mps2.ld"),
+            str(HERE / "cortex_m4" / "mps2.ld"),
             *map(str, objects),
             str(folder / "program.o"),
             "-o",
@@ -233,9 +233,9 @@ def run(compiler: Compiler, folder: Path, objects: Sequence[Path], source: str) 
 def measure(compiler: Compiler, folder: Path) -> list[Count]:
     """Instructions of every kernel on every layer at every sparsity."""
     kernels = sorted({kernel_name(kind, name) for kind in OPERATORS for name in ALL_ENCODINGS})
-    include = [folder, HERE / "firmware"]
+    include = [folder, HERE / "cortex_m4"]
     objects = []
-    for source in [*write_runtime(folder, kernels), HERE / "firmware" / "bench.c"]:
+    for source in [*write_runtime(folder, kernels), HERE / "cortex_m4" / "bench.c"]:
         objects.append(folder / f"{source.stem}.o")
         # The start of the program has inline assembly, which standard C does not know.
         standard = () if source.stem != "bench" else ("-std=gnu99",)
