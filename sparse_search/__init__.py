@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .dataset import Dataset, load_dataset
     from .deploy.export import ExportOptions, export_c
     from .deploy.verify import verify
+    from .encoding import EncodingPolicy
     from .evaluation import EvaluationConfig
     from .memory import plan_memory
     from .quantized import QuantizedModel
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Architecture",
     "Dataset",
+    "EncodingPolicy",
     "EvaluationConfig",
     "ExportOptions",
     "Limits",
@@ -43,6 +45,7 @@ __all__ = [
 _MODULES = {
     "Architecture": "architecture",
     "Dataset": "dataset",
+    "EncodingPolicy": "encoding",
     "EvaluationConfig": "evaluation",
     "ExportOptions": "deploy",
     "Limits": "target",

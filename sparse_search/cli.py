@@ -17,8 +17,6 @@ from .workers import Device, WorkerCount
 
 if TYPE_CHECKING:
     from .dataset import Dataset
-    from .graph import Graph
-    from .quantized import QuantizedModel
     from .search.sparse import SparseOptions
     from .target import Limits
 
@@ -34,6 +32,14 @@ console = Console(width=None if sys.stdout.isatty() else 110)
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where data sets are; default: SPARSE_SEARCH_DATA_DIR.")
+]
+
+MaxMacCost = Annotated[
+    float | None,
+    typer.Option(help="No layer may be more than this many times slower than with dense weights."),
+]
+CountCode = Annotated[
+    bool, typer.Option("--count-code", help="Choose encodings so that code counts as size, too.")
 ]
 
 
@@ -175,9 +181,12 @@ def export(
         int | None, typer.Option(help="Default: the most accurate model of the front.")
     ] = None,
     data_dir: DataDir = None,
+    max_mac_cost: MaxMacCost = None,
+    count_code: CountCode = False,
 ) -> None:
     """Write one model of a run as C."""
     from .delivery import export_candidate
+    from .encoding import EncodingPolicy
     from .errors import StudyError
     from .record import StudyRecord
 
@@ -189,7 +198,8 @@ def export(
         candidate = front[0].candidate.id
     stored = record.settings["dataset"]
     data = _load_if_there(stored["source"], data_dir, record.settings["seed"])
-    path = export_candidate(record, candidate, out, data)
+    policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)
+    path = export_candidate(record, candidate, out, data, policy)
     console.print(f"candidate {candidate} exported to {path}; next: sparse-search verify {path}")
 
 
@@ -248,17 +258,22 @@ def plan(
     png: Annotated[
         Path | None, typer.Option(help="Where to draw the arena over time; default: beside it.")
     ] = None,
+    max_mac_cost: MaxMacCost = None,
+    count_code: CountCode = False,
 ) -> None:
     """Show every memory and size definition of a network, and draw its arena over time."""
-    from .graph import Graph
+    from .encoding import EncodingPolicy
     from .memory import all_plans, plan_memory
     from .report import draw_plan, layers_table, plan_table
+    from .subjects import read_subject
 
-    subject = _read_subject(architecture, input_shape, classes)
-    runtime = plan_memory(subject)
-    console.print(plan_table(all_plans(subject)))
-    graph = subject if isinstance(subject, Graph) else subject.graph
-    console.print(layers_table(runtime, graph))
+    subject = read_subject(architecture, input_shape, classes)
+    policy = subject.policy
+    if max_mac_cost is not None or count_code:
+        policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)
+    runtime = plan_memory(subject.planned, policy=policy)
+    console.print(plan_table(all_plans(subject.planned, policy=policy)))
+    console.print(layers_table(runtime, subject.graph))
     picture = png or (architecture if architecture.is_dir() else architecture.parent) / "plan.png"
     draw_plan(runtime, picture)
     console.print(f"picture  {picture}")
@@ -341,29 +356,6 @@ def _load_if_there(source: str, data_dir: Path | None, seed: int) -> "Dataset | 
             f"{escape(str(error))}"
         )
         return None
-
-
-def _read_subject(path: Path, input_shape: str | None, classes: int) -> "Graph | QuantizedModel":
-    """A model of an export, or the graph of an architecture."""
-    from .architecture import Architecture
-    from .builder import build_graph
-    from .deploy.manifest import MANIFEST_NAME, read_manifest, read_model
-    from .errors import ArchitectureError
-
-    if path.is_dir() or path.name == MANIFEST_NAME:
-        folder = path if path.is_dir() else path.parent
-        return read_model(folder, read_manifest(folder))
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ArchitectureError(f"cannot read {path}: {error.strerror}") from None
-    architecture = Architecture.from_json(text)
-    parts = (input_shape or "").lower().split("x")
-    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise ArchitectureError(
-            f"expected --input as height x width x channels, such as 28x28x1, got {input_shape}"
-        )
-    return build_graph(architecture, (int(parts[0]), int(parts[1]), int(parts[2])), classes)
 
 
 @app.callback(invoke_without_command=True)

@@ -19,6 +19,7 @@ from .deploy.manifest import (
     modified_files,
     read_manifest,
 )
+from .encoding import EncodingPolicy
 from .errors import ExportError
 from .memory import plan_memory
 from .record import StudyRecord
@@ -97,7 +98,11 @@ def write_front(record: StudyRecord, errors: dict[int, float]) -> tuple[pd.DataF
 
 
 def export_candidate(
-    record: StudyRecord, candidate_id: int, out_dir: Path, dataset: Dataset | None
+    record: StudyRecord,
+    candidate_id: int,
+    out_dir: Path,
+    dataset: Dataset | None,
+    policy: EncodingPolicy | None = None,
 ) -> Path:
     """Exports the model of one candidate as C.
 
@@ -106,6 +111,7 @@ def export_candidate(
         candidate_id: Of an evaluated candidate.
         out_dir: Folder to write.
         dataset: The study's, for golden images and class names; None for random images.
+        policy: How encodings are chosen; None as the search did, by the fewest bytes.
     """
     model = record.load_model(candidate_id)
     outcomes = record.history().evaluations
@@ -118,7 +124,8 @@ def export_candidate(
         dataset=stored["name"],
         dataset_source=stored["source"],
     )
-    return export_c(model, plan_memory(model), out_dir, options=options).folder
+    plan = plan_memory(model, policy=policy)
+    return export_c(model, plan, out_dir, options=options).folder
 
 
 def _export_and_verify(

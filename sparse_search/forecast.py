@@ -3,11 +3,12 @@
 Shapes, working memory, MACs and unpruned sizes are exact. So are sizes after structured pruning,
 which takes a known fraction of every channel group. After unstructured pruning the number of zeros
 is known, and that of a layer which has its own sparsity; the share of every other layer is not. A
-plan assumes that these have equal shares. Up to rounding this is an upper bound of the flash: the
-bytes of a layer, the smaller of a dense and a bitmap encoding, are a concave function of its
-sparsity, so uneven shares take fewer bytes. Only the memory that SpArSe counts by layer, inputs
-and weights, can turn out larger. Of a step with a threshold nothing is known before training: the
-plan is that of the network from which it removes nothing, and so an upper bound.
+plan assumes that these have equal shares. Up to rounding, and to one codebook a layer where weights
+are clustered, this is an upper bound of the flash: the bytes of a layer are the least of encodings
+that are linear in the number of its zeros (of gaps, the most that there can be), so a concave
+function of its sparsity, and uneven shares take fewer bytes. Only the memory that SpArSe counts by
+layer, inputs and weights, can turn out larger. Of a step with a threshold nothing is known before
+training: the plan is that of the network from which it removes nothing, and so an upper bound.
 """
 
 from collections import OrderedDict
@@ -24,7 +25,7 @@ from .space import SearchSpace
 if TYPE_CHECKING:
     from .target import Limits
 
-_Key: TypeAlias = tuple[Architecture, tuple[PruningStep, ...]]
+_Key: TypeAlias = tuple[Architecture, tuple[PruningStep, ...], int | None]
 
 DEFAULT_CACHE_SIZE = 5_000
 """Plans that are remembered; one takes about 5 KB."""
@@ -67,7 +68,7 @@ class Forecaster:
             ArchitectureError: The architecture does not fit the input, or a pruning method, or
                 an operator that it names, is unknown.
         """
-        key = (candidate.architecture, candidate.pruning)
+        key = (candidate.architecture, candidate.pruning, candidate.codebook_bits)
         plan = self._cache.get(key)
         if plan is not None:
             self._cache.move_to_end(key)
@@ -82,7 +83,12 @@ class Forecaster:
         """What the candidate is predicted to violate, in words; empty where it keeps all."""
         return limits.check(self.plan(candidate))
 
-    def _predict(self, architecture: Architecture, pruning: Sequence[PruningStep]) -> MemoryPlan:
+    def _predict(
+        self,
+        architecture: Architecture,
+        pruning: Sequence[PruningStep],
+        codebook_bits: int | None,
+    ) -> MemoryPlan:
         graph = self.space.build(architecture)
         zeros: dict[str, float] = {}
         for step in pruning:
@@ -90,7 +96,7 @@ class Forecaster:
             # A later method starts from the zeros of an earlier one: it adds what is missing.
             for name, fraction in fractions.items():
                 zeros[name] = max(zeros.get(name, 0.0), fraction)
-        return plan_memory(graph, self.kernels, zeros)
+        return plan_memory(graph, self.kernels, zeros, codebook_bits=codebook_bits)
 
     def _pruner(self, method: str) -> Pruner:
         if method not in self._pruners:

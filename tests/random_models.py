@@ -186,13 +186,19 @@ def trainable_graph(generator: _Random) -> Graph:
             return graph
 
 
-def random_model(generator: _Random, graph: Graph, sparsity: float | None = None) -> QuantizedModel:
+def random_model(
+    generator: _Random,
+    graph: Graph,
+    sparsity: float | None = None,
+    codebook_bits: int | None = None,
+) -> QuantizedModel:
     """Random int8 weights and scales on ``graph``.
 
     Args:
         generator: Source of randomness.
         graph: What is computed.
         sparsity: Fraction of zero weights, in [0, 1]; None for a random one in each operator.
+        codebook_bits: Weights of an operator take at most 2^bits values, zero among them.
     """
     tensors = {graph.input.name: INPUT_QUANTIZATION}
     weights: dict[str, QuantizedWeights] = {}
@@ -216,7 +222,9 @@ def random_model(generator: _Random, graph: Graph, sparsity: float | None = None
         if not isinstance(op, Add):
             seen = _values(graph, index, tensors, weights, images)[op.inputs[0]]
             zeros = float(generator.uniform(0, 0.9)) if sparsity is None else sparsity
-            factor, held = _random_weights(generator, graph, op, zeros, seen - source.zero_point)
+            factor, held = _random_weights(
+                generator, graph, op, zeros, codebook_bits, seen - source.zero_point
+            )
             weights[op.name] = QuantizedWeights.from_scales(
                 *held, factor * scale / source.scale, source.scale, scale
             )
@@ -253,6 +261,7 @@ def _random_weights(
     graph: Graph,
     operator: WeightedOperator,
     sparsity: float,
+    codebook_bits: int | None,
     seen: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], tuple[NDArray[np.int8], NDArray[np.int32]]]:
     """Factors M [OC], weights and biases for which the outputs spread over the int8 range.
@@ -262,10 +271,14 @@ def _random_weights(
         graph: What the operator belongs to.
         operator: Whose weights are made.
         sparsity: Fraction of zeros.
+        codebook_bits: At most 2^bits values; None for any.
         seen: Inputs of the operator minus their zero point.
     """
     shape = graph.weight_shape(operator)
     values = generator.integers(-127, 128, shape)
+    if codebook_bits is not None:
+        few = generator.choice([*range(-127, 0), *range(1, 128)], (1 << codebook_bits) - 1, False)
+        values = generator.choice(few, shape)
     weights = (values * (generator.random(shape) >= sparsity)).astype(np.int8)
     rows = channel_rows(weights.astype(np.int64), isinstance(operator, DepthwiseConv2d))
     spread = np.maximum(1000.0, np.sqrt((rows**2).sum(axis=1)) * float(seen.std()))

@@ -129,6 +129,23 @@ def test_report_export_verify_and_plan_work_on_the_run(workplace: Path) -> None:
     assert (workplace / "c" / "plan.png").exists()
 
 
+def test_an_export_keeps_the_policy_that_it_was_asked_for(workplace: Path) -> None:
+    """The cap and the counted code are in the manifest, `plan` reads them, and the C agrees."""
+    options = ("--max-mac-cost", "1", "--count-code")
+    done = call("export", "out", "--out", "fast", *options, cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    recorded = json.loads((workplace / "fast" / "manifest.json").read_text())["memory_plan"]
+    assert recorded["policy"]["max_mac_cost"] == 1.0
+    assert recorded["policy"]["count_code"] is True
+    assert call("verify", "fast", cwd=workplace).returncode == 0
+    shown = call("plan", "fast", cwd=workplace)
+    assert f"{recorded['flash_bytes']:,}" in shown.stdout
+    assert call("plan", "fast", *options, cwd=workplace).stdout == shown.stdout
+    done = call("export", "out", "--out", "none", "--max-mac-cost", "0", cwd=workplace)
+    assert done.returncode == 1
+    assert "expected a cap of the slowdown above 0" in done.stderr
+
+
 def test_verify_finds_a_changed_weight(workplace: Path, tmp_path: Path) -> None:
     """A tampered export fails with exit code 1 and the name of a layer or file."""
     export = next((workplace / "out" / "exports").iterdir())

@@ -17,6 +17,7 @@ from sanitizers import requires_sanitizers
 
 from sparse_search.deploy import Export, ExportOptions, export_c
 from sparse_search.deploy.build import Compiler, compile_c, find_compiler
+from sparse_search.encoding import ALL_ENCODINGS, EncodingPolicy
 from sparse_search.errors import ExportError, ToolMissingError
 from sparse_search.graph import Conv2d, Dense, Graph, MaxPool2d, Tensor
 from sparse_search.memory import KernelLibrary, plan_memory
@@ -71,7 +72,7 @@ def test_folder_holds_only_what_the_model_needs(tmp_path: Path) -> None:
     assert {"ss_conv2d.c", "ss_fully_connected.c", "ss_max_pool2d.c"} == {
         name for name in dense if name.startswith("ss_") and name.endswith(".c")
     }
-    assert {"ss_conv2d_bitmap.c", "ss_fully_connected_bitmap.c", "ss_max_pool2d.c"} == {
+    assert {"ss_conv2d_gaps4.c", "ss_fully_connected_gaps4.c", "ss_max_pool2d.c"} == {
         name for name in sparse if name.startswith("ss_") and name.endswith(".c")
     }
 
@@ -308,27 +309,31 @@ def test_any_names_compile(tmp_path: Path) -> None:
     assert subprocess.run([str(program)], capture_output=True, check=False).returncode == 0
 
 
-def test_constants_take_the_predicted_flash_on_a_microcontroller(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["", *ALL_ENCODINGS])
+def test_constants_take_the_predicted_flash_on_a_microcontroller(tmp_path: Path, kind: str) -> None:
     """The read-only sections of the Cortex-M object are flash_bytes, to the byte."""
     compiler = Compiler((requires_tool("arm-none-eabi-gcc"), "-mcpu=cortex-m0plus", "-mthumb"), "")
     size = requires_tool("arm-none-eabi-size")
-    for seed in range(4):
-        generator = np.random.default_rng(seed)
-        model = random_model(generator, random_graph(generator))
-        folder = export(model, tmp_path / str(seed)).folder
-        compile_c(
-            compiler,
-            [folder / "model.c"],
-            tmp_path / "model.o",
-            flags=("-Os", "-ffunction-sections", "-fdata-sections", "-c"),
-        )
-        listing = subprocess.run(
-            [size, "-A", str(tmp_path / "model.o")], capture_output=True, text=True, check=True
-        )
-        rows = [line.split() for line in listing.stdout.splitlines()]
-        constants = [int(row[1]) for row in rows if row and row[0].startswith(".rodata")]
-        assert sum(constants) == plan_memory(model).flash_bytes
-        assert not any(int(row[1]) for row in rows if row and row[0].startswith((".data", ".bss")))
+    generator = np.random.default_rng(ALL_ENCODINGS.index(kind) if kind else 100)
+    bits = int(kind[-1]) if "codebook" in kind else None
+    model = random_model(generator, random_graph(generator), codebook_bits=bits)
+    policy = EncodingPolicy((kind,)) if kind else EncodingPolicy()
+    plan = plan_memory(model, policy=policy)
+    assert not kind or kind in {layer.encoding for layer in plan.layers}
+    folder = export_c(model, plan, tmp_path / "export").folder
+    compile_c(
+        compiler,
+        [folder / "model.c"],
+        tmp_path / "model.o",
+        flags=("-Os", "-ffunction-sections", "-fdata-sections", "-c"),
+    )
+    listing = subprocess.run(
+        [size, "-A", str(tmp_path / "model.o")], capture_output=True, text=True, check=True
+    )
+    rows = [line.split() for line in listing.stdout.splitlines()]
+    constants = [int(row[1]) for row in rows if row and row[0].startswith(".rodata")]
+    assert sum(constants) == plan.flash_bytes
+    assert not any(int(row[1]) for row in rows if row and row[0].startswith((".data", ".bss")))
 
 
 def test_missing_compiler_names_packages() -> None:

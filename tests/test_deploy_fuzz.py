@@ -10,6 +10,7 @@ from random_models import random_graph, random_images, random_model
 from sanitizers import requires_sanitizers
 
 from sparse_search.deploy import export_c, verify
+from sparse_search.encoding import ALL_ENCODINGS, EncodingPolicy
 from sparse_search.graph import Concat
 from sparse_search.memory import plan_memory
 
@@ -23,11 +24,15 @@ def test_c_equals_integer_reference(tmp_path: Path, seed: int) -> None:
     requires_tool("gcc")
     generator = np.random.default_rng(seed)
     graph = random_graph(generator)
-    model = random_model(generator, graph)
-    plan = plan_memory(model)
+    kind = ALL_ENCODINGS[seed // 2 % len(ALL_ENCODINGS)]
+    bits = int(kind[-1]) if "codebook" in kind else None
+    model = random_model(generator, graph, codebook_bits=bits)
+    # Half of the cases choose freely, the others try every encoding in turn.
+    policy = EncodingPolicy() if seed % 2 == 0 else EncodingPolicy(allowed=(kind,))
+    plan = plan_memory(model, policy=policy)
     export_c(model, plan, tmp_path / "export")
     images = random_images(generator, graph, IMAGES)
-    flags = requires_sanitizers(tmp_path) if seed % 4 == 0 else ("-O2",)
+    flags = requires_sanitizers(tmp_path) if seed % 5 < 2 else ("-O2",)
     certificate = verify(tmp_path / "export", images, flags=flags)
     assert certificate.failures == ()
     assert certificate.identical == IMAGES

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from conftest import requires_tool
 from numpy.typing import NDArray
+from runtime_structs import ConvGeometry, FullyConnectedGeometry, pointer
 
 from sparse_search.deploy.build import Compiler, compile_c, find_compiler
-from sparse_search.deploy.runtime_files import RUNTIME_DIR
+from sparse_search.deploy.encoded_kernels import kernel_name
+from sparse_search.deploy.runtime_files import all_kernels, write_runtime
+from sparse_search.encoding import ALL_ENCODINGS, encode_as
 from sparse_search.integer import ConcatInput, concat
 
 GOLDEN = dict(
@@ -22,27 +25,6 @@ INEXPRESSIBLE = {"conv_12_grouped", "dw_05_mult2", "softmax_01", "softmax_02"}
 CASES = sorted({str(case) for case in GOLDEN["case_ids"]} - INEXPRESSIBLE)
 
 Fields = Mapping[str, NDArray[np.generic]]
-
-
-class ConvGeometry(ctypes.Structure):
-    """ss_conv_geometry."""
-
-    _fields_ = [
-        *((n, ctypes.c_uint16) for n in ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c")),
-        *((n, ctypes.c_uint8) for n in ("k_h", "k_w", "s_h", "s_w", "pad_top", "pad_left")),
-        *((n, ctypes.c_int8) for n in ("zp_in", "zp_out", "act_min", "act_max")),
-    ]
-
-
-class FullyConnectedGeometry(ctypes.Structure):
-    """ss_fully_connected_geometry."""
-
-    _fields_ = [
-        ("in_count", ctypes.c_uint32),
-        ("out_count", ctypes.c_uint16),
-        *((n, ctypes.c_int8) for n in ("zp_in", "zp_out", "act_min", "act_max")),
-        ("reserved", ctypes.c_uint8 * 2),
-    ]
 
 
 class PoolGeometry(ctypes.Structure):
@@ -94,10 +76,10 @@ def runtime(
         "{ return ss_requantize(value, multiplier, shift); }\n"
     )
     library = folder / "runtime.so"
-    sources = [*sorted(RUNTIME_DIR.glob("ss_*.c")), probe]
+    sources = [*write_runtime(folder, all_kernels()), probe]
     choices = ("-DSS_PORTABLE",) if request.param == "portable" else ()
     flags = ("-O2", "-shared", "-fPIC", *choices)
-    compile_c(find_compiler(), sources, library, include=[RUNTIME_DIR], flags=flags)
+    compile_c(find_compiler(), sources, library, include=[folder], flags=flags)
     return ctypes.CDLL(str(library))
 
 
@@ -107,21 +89,21 @@ def fields_of(case: str) -> dict[str, NDArray[np.generic]]:
     return {key.removeprefix(prefix): a for key, a in GOLDEN.items() if key.startswith(prefix)}
 
 
-def pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
-    """The address of a contiguous array."""
-    assert array.flags.c_contiguous
-    return array.ctypes.data_as(ctypes.c_void_p)
-
-
-def encode_bitmap(weights: NDArray[np.generic]) -> tuple[NDArray[np.uint8], NDArray[np.generic]]:
-    """Bitmap (least significant bit first) and nonzero values of the flattened array."""
-    flat = weights.reshape(-1)
-    bitmap: NDArray[np.uint8] = np.packbits(flat != 0, bitorder="little")
-    return bitmap, np.ascontiguousarray(flat[flat != 0])
+def encoded(weights: NDArray[np.generic], kind: str) -> list[NDArray[np.generic]]:
+    """The arrays that a kernel takes for weights [outputs, ...] in an encoding, in its order."""
+    if kind == "dense":
+        return [weights]
+    held = encode_as(kind, weights.reshape(len(weights), -1).astype(np.int8))
+    positions = [] if kind.startswith("codebook") else [held.positions]
+    return [*positions, held.values, *([held.codebook] if held.values.dtype == np.uint8 else [])]
 
 
 def run_conv(
-    runtime: ctypes.CDLL, fields: Fields, weights: NDArray[np.generic], kernel: str
+    runtime: ctypes.CDLL,
+    fields: Fields,
+    weights: NDArray[np.generic],
+    kind: str = "conv2d",
+    encoding: str = "dense",
 ) -> NDArray[np.int8]:
     """Output of a convolution, depthwise or not, for every image of the case."""
     offset_in, zp_out, act_min, act_max, s_h, s_w, pad_h, pad_w = map(int, fields["params"][:8])
@@ -132,11 +114,11 @@ def run_conv(
         *(*weights.shape[1:3], s_h, s_w, pad_h, pad_w),
         *(-offset_in, zp_out, act_min, act_max),
     )
-    stored = encode_bitmap(weights) if kernel.endswith("bitmap") else (weights,)
+    stored = encoded(weights, encoding)
     shift = fields["shift"].astype(np.int8)
     output = np.zeros(fields["output"].shape, np.int8)
     for image, result in zip(fields["input"], output, strict=True):
-        getattr(runtime, kernel)(
+        getattr(runtime, kernel_name(kind, encoding))(
             ctypes.byref(geometry),
             pointer(image),
             *map(pointer, stored),
@@ -146,19 +128,19 @@ def run_conv(
 
 
 def run_fully_connected(
-    runtime: ctypes.CDLL, fields: Fields, weights: NDArray[np.generic], kernel: str
+    runtime: ctypes.CDLL, fields: Fields, weights: NDArray[np.generic], encoding: str = "dense"
 ) -> NDArray[np.int8]:
     """Output of a fully connected case; one multiplier is repeated for every output."""
     offset_in, zp_out, act_min, act_max = map(int, fields["params"])
     outputs, inputs = weights.shape
     geometry = FullyConnectedGeometry(inputs, outputs, -offset_in, zp_out, act_min, act_max)
-    stored = encode_bitmap(weights) if kernel.endswith("bitmap") else (weights,)
+    stored = encoded(weights, encoding)
     bias = fields["bias"] if fields["bias"].size else np.zeros(outputs, np.int32)
     multiplier = np.ascontiguousarray(np.broadcast_to(fields["mult"], outputs))
     shift = np.ascontiguousarray(np.broadcast_to(fields["shift"], outputs)).astype(np.int8)
     output = np.zeros(fields["output"].shape, np.int8)
     for vector, result in zip(fields["input"], output, strict=True):
-        getattr(runtime, kernel)(
+        getattr(runtime, kernel_name("dense", encoding))(
             ctypes.byref(geometry),
             pointer(vector),
             *map(pointer, stored),
@@ -200,11 +182,11 @@ def run_case(runtime: ctypes.CDLL, case: str) -> NDArray[np.int8]:
     """Output of the dense kernel for a golden case."""
     fields = fields_of(case)
     if case.startswith("conv"):
-        return run_conv(runtime, fields, fields["weights"], "ss_conv2d")
+        return run_conv(runtime, fields, fields["weights"])
     if case.startswith("dw"):
-        return run_conv(runtime, fields, fields["weights"], "ss_depthwise_conv2d")
+        return run_conv(runtime, fields, fields["weights"], "depthwise_conv2d")
     if case.startswith("fc"):
-        return run_fully_connected(runtime, fields, fields["weights"], "ss_fully_connected")
+        return run_fully_connected(runtime, fields, fields["weights"])
     if case.startswith("add"):
         return run_add(runtime, fields)
     return run_pool(runtime, fields, f"ss_{case[:3]}_pool2d")
@@ -254,21 +236,24 @@ def test_pooling_over_a_whole_map(runtime: ctypes.CDLL, size: tuple[int, int]) -
     np.testing.assert_array_equal(output, np.trunc(exact + np.copysign(0.5, exact)))
 
 
-@pytest.mark.parametrize("density", [0.0, 0.1, 0.5, 1.0])
-@pytest.mark.parametrize("case", [case for case in CASES if case.startswith(("conv", "fc"))])
-def test_bitmap_kernel_equals_dense_kernel(runtime: ctypes.CDLL, case: str, density: float) -> None:
-    """The sparse kernel computes the same bytes at any number of nonzero weights."""
-    fields = fields_of(case)
-    generator = np.random.default_rng(CASES.index(case))
-    weights = fields["weights"] * (generator.random(fields["weights"].shape) < density)
-    weights = weights.astype(np.int8)
-    if case.startswith("conv"):
-        dense = run_conv(runtime, fields, weights, "ss_conv2d")
-        sparse = run_conv(runtime, fields, weights, "ss_conv2d_bitmap")
-    else:
-        dense = run_fully_connected(runtime, fields, weights, "ss_fully_connected")
-        sparse = run_fully_connected(runtime, fields, weights, "ss_fully_connected_bitmap")
-    np.testing.assert_array_equal(sparse, dense)
+@pytest.mark.parametrize("encoding", [name for name in ALL_ENCODINGS if name != "dense"])
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.1, 0.5, 1.0])
+def test_encoded_kernel_equals_dense_kernel(
+    runtime: ctypes.CDLL, encoding: str, density: float
+) -> None:
+    """Every encoding computes the same bytes at any number of nonzero weights, for every case."""
+    for case in (case for case in CASES if case.startswith(("conv", "fc"))):
+        fields = fields_of(case)
+        generator = np.random.default_rng(CASES.index(case))
+        weights = fields["weights"] * (generator.random(fields["weights"].shape) < density)
+        if "codebook" in encoding:
+            # As many different values as the codebook holds, zero among them.
+            half = 1 << (int(encoding[-1]) - 1)
+            weights = np.clip(weights // 16, 1 - half, half - 1) * 16
+        weights = np.ascontiguousarray(weights, np.int8)
+        run = run_conv if case.startswith("conv") else run_fully_connected
+        found = run(runtime, fields, weights, encoding=encoding)
+        np.testing.assert_array_equal(found, run(runtime, fields, weights), case)
 
 
 @pytest.mark.parametrize(
@@ -285,9 +270,10 @@ def test_bitmap_kernel_equals_dense_kernel(runtime: ctypes.CDLL, case: str, dens
 def test_runtime_compiles_without_a_message(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Strict flags, several compilers and cores; no function needs the heap or the stdio."""
     compiler = Compiler((requires_tool(command[0]),), "")
-    for source in sorted(RUNTIME_DIR.glob("ss_*.c")):
+    for source in write_runtime(tmp_path, all_kernels()):
         output = tmp_path / f"{source.stem}.o"
         compile_c(compiler, [source], output, flags=(*command[1:], "-c"))
-        text = source.read_text()
+    for path in tmp_path.glob("*.[ch]"):
+        text = path.read_text()
         assert "stdio.h" not in text
         assert "stdlib.h" not in text

@@ -12,7 +12,7 @@ from strategies import members
 
 from sparse_search.architecture import Architecture
 from sparse_search.builder import build_graph
-from sparse_search.encoding import allowed_encodings, encode_weights
+from sparse_search.encoding import EncodingPolicy, allowed_encodings, encode_weights
 from sparse_search.errors import MemoryPlanError
 from sparse_search.graph import (
     Add,
@@ -331,17 +331,21 @@ def test_a_quantized_model_is_counted_not_predicted(seed: int, sparsity: float) 
     assert plan.parameters == graph_plan.parameters
 
 
-def test_a_prediction_equals_the_count_where_the_zeros_are_as_predicted() -> None:
-    """The plan of a graph at a sparsity is the plan of a model with that many zeros."""
-    model = quantized(3, 0.0)
-    predicted = plan_memory(model.graph, sparsity=0.7)
+@pytest.mark.parametrize("kinds", [("dense",), ("dense", "bitmap")])
+def test_a_prediction_equals_the_count_where_the_zeros_are_as_predicted(
+    kinds: tuple[str, ...],
+) -> None:
+    """Dense and bitmap: the plan of a graph is that of any model with as many zeros."""
+    model, policy = quantized(3, 0.0), EncodingPolicy(kinds)
+    predicted = plan_memory(model.graph, sparsity=0.7, policy=policy)
     nonzeros = {layer.name: layer.nonzeros for layer in predicted.layers}
     weights = {}
     for name, held in model.weights.items():
         pruned = np.zeros(held.weights.size, np.int8)
         pruned[: nonzeros[name]] = 1
         weights[name] = replace(held, weights=pruned.reshape(held.weights.shape))
-    assert plan_memory(QuantizedModel(model.graph, model.tensors, weights)) == predicted
+    pruned_model = QuantizedModel(model.graph, model.tensors, weights)
+    assert plan_memory(pruned_model, policy=policy) == predicted
 
 
 def test_a_model_takes_no_sparsity() -> None:

@@ -109,7 +109,21 @@ def test_layers_table_marks_the_peak_and_sums_up(graph: Graph, plan: MemoryPlan)
     output = graph.tensors[1].shape
     assert "×".join(map(str, output)) in lines[4]
     total = next(row for row in rows if row and row[0] == "sum")
-    assert total[-2:] == [f"{plan.flash_bytes:,}", f"{plan.macs:,}"]
+    weights = sum(layer.weight_bytes for layer in plan.layers)
+    assert total[-3:] == [f"{weights:,}", f"{plan.flash_bytes:,}", f"{plan.macs:,}"]
+
+
+def test_layers_table_shows_how_weights_are_stored(graph: Graph) -> None:
+    """Encoding and bytes of every layer, and the code of the kernels that read them."""
+    plan = plan_memory(graph, sparsity=0.9, codebook_bits=3)
+    lines = render(layers_table(plan, graph), 140)
+    for layer in plan.layers:
+        row = next(line for line in lines if line[2:].startswith(f"{layer.name} ")).split()
+        if layer.encoding is not None:
+            assert row[-3] == f"{layer.weight_bytes:,}"
+            assert " ".join(row).count(layer.encoding.replace("_", " ")) == 1
+    assert any(f"about {plan.weight_code_bytes:,} B of code" in line for line in lines)
+    assert max(map(len, render(layers_table(plan, graph)))) <= 100
 
 
 def test_layers_table_without_a_graph_has_no_shapes(plan: MemoryPlan) -> None:

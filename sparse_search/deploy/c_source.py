@@ -131,6 +131,15 @@ def struct(c_type: str, name: str, fields: Mapping[str, int]) -> str:
     return f"static const SS_RODATA {c_type} {name} = {{\n{glued}\n}};"
 
 
+def declaration(function: str, parameters: Sequence[str]) -> str:
+    """Declaration of a function without a result, broken into lines at commas.
+
+    >>> print(declaration("ss_add", ["const int8_t *input", "int8_t *output"]))
+    void ss_add(const int8_t *input, int8_t *output);
+    """
+    return call(f"void {function}", parameters).removeprefix(_INDENT).replace(f"\n{_INDENT}", "\n")
+
+
 def call(function: str, arguments: Sequence[str]) -> str:
     """A call as a statement inside a function, broken into lines at commas.
 

@@ -28,7 +28,7 @@ from .manifest import (
     file_hash,
 )
 from .render import Source, render, runtime_files
-from .runtime_files import RUNTIME_DIR
+from .runtime_files import runtime_text
 
 BUILD_DIR_NAME = "build"
 """Where the exported Makefile compiles to."""
@@ -85,7 +85,7 @@ def export_c(
 
     Args:
         model: What the C computes.
-        plan: ``plan_memory(model)``.
+        plan: ``plan_memory(model)``; its policy decides how weights are encoded.
         out_dir: A new or empty folder, or an older export, which is replaced as a whole.
         options: What the export says beside the model.
 
@@ -134,7 +134,7 @@ def _texts(model: QuantizedModel, plan: MemoryPlan, options: ExportOptions) -> _
     )
     texts = render(source)
     for name in runtime_files(source):
-        texts[name] = (RUNTIME_DIR / name).read_text(encoding="utf-8")
+        texts[name] = runtime_text(name)
     return _Texts(source, texts)
 
 

@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoding import allowed_encodings, encode_weights
-from ..errors import ExportError
+from ..encoding import ENCODINGS, encode_as
+from ..encoding.encodings import DENSE
+from ..errors import ExportError, MemoryPlanError
 from ..graph import (
     Add,
-    AvgPool2d,
     Concat,
     Dense,
     Graph,
-    MaxPool2d,
     Operator,
     WeightedOperator,
 )
@@ -27,6 +26,7 @@ from ..memory import KernelLibrary, MemoryPlan
 from ..memory.lifetimes import find_lifetimes
 from ..quantized import QuantizedModel
 from .c_source import C_TYPE_BYTES, unique_identifiers
+from .encoded_kernels import kernel_name, positions_suffix
 from .records import Record, make_records
 
 
@@ -117,7 +117,7 @@ def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[Step, ...]:
         made = Step(
             operator=operator,
             identifier=identifier,
-            calls=_calls(model, operator, offsets),
+            calls=_calls(model, operator, layer.encoding, offsets),
             output_offset=offsets[operator.output],
             output_bytes=graph.tensor(operator.output).size,
             text=_describe(graph, operator),
@@ -133,13 +133,13 @@ def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[Step, ...]:
 
 
 def _calls(
-    model: QuantizedModel, operator: Operator, offsets: Mapping[str, int]
+    model: QuantizedModel, operator: Operator, encoding: str | None, offsets: Mapping[str, int]
 ) -> tuple[KernelCall, ...]:
-    """The calls of one operator; ``offsets`` in bytes by tensor."""
+    """The calls of one operator; ``encoding`` of its weights, ``offsets`` in bytes by tensor."""
     arrays: tuple[ConstArray, ...] = ()
-    if not isinstance(operator, Add | Concat | MaxPool2d | AvgPool2d):
-        arrays = _weight_arrays(model, operator)
-    kernel = _kernel(operator, arrays)
+    if isinstance(operator, WeightedOperator):
+        arrays = _weight_arrays(model, operator, encoding or DENSE)
+    kernel = kernel_name(operator.kind, encoding or DENSE)
     records = make_records(model, operator)
     sources = tuple(offsets[tensor] for tensor in operator.inputs)
     target = offsets[operator.output]
@@ -180,26 +180,28 @@ def _check_plan(model: QuantizedModel, plan: MemoryPlan) -> None:
                 raise ExportError(f"expected {a.name} and {b.name} apart: both are alive at once")
 
 
-def _kernel(operator: Operator, arrays: tuple[ConstArray, ...]) -> str:
-    """Name of the runtime function for an operator with these arrays."""
-    name = "fully_connected" if isinstance(operator, Dense) else operator.kind
-    stored = arrays[0].suffix if arrays else ""
-    return f"ss_{name}_bitmap" if stored == "bitmap" else f"ss_{name}"
-
-
-def _weight_arrays(model: QuantizedModel, operator: WeightedOperator) -> tuple[ConstArray, ...]:
+def _weight_arrays(
+    model: QuantizedModel, operator: WeightedOperator, kind: str
+) -> tuple[ConstArray, ...]:
+    """The constants of an operator, its weights in the encoding called ``kind``."""
     held = model.weights[operator.name]
-    # Both encodings store the flattened array; rows matter to neither.
     rows = held.weights.reshape(model.graph.bias_count(operator), -1)
-    encoded = encode_weights(rows, allowed_encodings(operator.kind))
-    stored: tuple[ConstArray, ...]
-    if encoded.kind == "bitmap":
-        stored = (
-            ConstArray("bitmap", "uint8_t", encoded.bitmap),
-            ConstArray("values", "int8_t", encoded.values),
-        )
+    try:
+        encoded = encode_as(kind, rows)
+    except MemoryPlanError as error:
+        raise ExportError(
+            f"{operator.name}: {error}; call plan_memory on the model that is exported"
+        ) from None
+    stored: list[ConstArray] = []
+    positions = ENCODINGS[kind].positions
+    if positions.name:
+        stored.append(ConstArray(positions_suffix(positions), "uint8_t", encoded.positions))
+    if encoded.values.dtype == np.uint8:
+        stored.append(ConstArray("indices", "uint8_t", encoded.values))
+        stored.append(ConstArray("codebook", "int8_t", encoded.codebook))
     else:
-        stored = (ConstArray("weights", "int8_t", encoded.values.reshape(-1)),)
+        suffix = "weights" if kind == DENSE else "values"
+        stored.append(ConstArray(suffix, "int8_t", encoded.values))
     return (
         *stored,
         ConstArray("bias", "int32_t", held.bias),

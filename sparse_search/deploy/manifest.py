@@ -52,7 +52,7 @@ class Manifest:
         class_names: One per output; empty if not known.
         dataset: Name and source of the data that the model was trained on; may be empty.
         sizes: Bytes by definition: working memory, model size.
-        memory_plan: The whole plan.
+        memory_plan: The whole plan, with the policy by which encodings were chosen.
         golden: Images with known outputs.
         versions: Of the packages that computed the model.
         files: SHA-256 by file name, of every other file of the export.

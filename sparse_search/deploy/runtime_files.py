@@ -1,12 +1,33 @@
-"""The hand-written C runtime: where it is, and which of its files a kernel needs."""
+"""The C runtime: where its hand-written files are, what they say, and which ones a kernel needs."""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..encoding import ALL_ENCODINGS
+from .encoded_kernels import OPERATORS, kernel_name, kernel_text
+
 RUNTIME_DIR = Path(__file__).parent / "runtime"
 
 _INCLUDE = re.compile(r'^#include "(ss_\w+\.h)"$', re.MULTILINE)
+
+
+def runtime_text(name: str) -> str:
+    """The text of one file of the runtime.
+
+    Raises:
+        FileNotFoundError: There is none of this name.
+    """
+    text = kernel_text(name, RUNTIME_DIR)
+    return (RUNTIME_DIR / name).read_text(encoding="utf-8") if text is None else text
+
+
+def all_kernels() -> tuple[str, ...]:
+    """Every function of the runtime, sorted."""
+    written = {path.stem for path in RUNTIME_DIR.glob("ss_*.c")}
+    return tuple(
+        sorted(written | {kernel_name(kind, e) for kind in OPERATORS for e in ALL_ENCODINGS})
+    )
 
 
 def files_for(kernels: Iterable[str]) -> tuple[str, ...]:
@@ -24,5 +45,13 @@ def files_for(kernels: Iterable[str]) -> tuple[str, ...]:
         name = pending.pop()
         if name not in needed:
             needed.add(name)
-            pending += _INCLUDE.findall((RUNTIME_DIR / name).read_text())
+            pending += _INCLUDE.findall(runtime_text(name))
     return tuple(sorted(needed))
+
+
+def write_runtime(folder: Path, kernels: Iterable[str]) -> list[Path]:
+    """Writes the files that ``kernels`` need into ``folder``; returns the C files, sorted."""
+    names = files_for(kernels)
+    for name in names:
+        (folder / name).write_text(runtime_text(name), encoding="utf-8", newline="\n")
+    return [folder / name for name in names if name.endswith(".c")]

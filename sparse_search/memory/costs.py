@@ -1,7 +1,7 @@
 """LayerCost: what one operator costs in flash, work and activations.
 
 Flash of a weighted operator:
-    weights      as encoded (``encoding``)
+    weights      as encoded (``storage``)
     bias         int32 per output channel
     requantize   per output channel an int32 multiplier and a shift: int8 in the exported C,
                  int32 in CMSIS-NN
@@ -15,8 +15,8 @@ parameter structs are filled from the same records.
 from dataclasses import dataclass
 from math import prod
 
-from ..encoding import DENSE_ONLY, EncodingKind, allowed_encodings, encoded_bytes
-from ..graph import Concat, Conv2d, Dense, DepthwiseConv2d, Graph, Operator
+from ..encoding import Option
+from ..graph import Concat, Graph, Operator, WeightedOperator
 from .kernels import KernelLibrary
 
 TABLE_BYTES = {
@@ -42,7 +42,7 @@ class LayerCost:
         weights: Number of weights, zeros included, biases not.
         biases: Number of biases.
         nonzeros: Number of nonzero weights, biases not included.
-        encoding: How the weights are stored; None without weights.
+        encoding: Name of the encoding of the weights; None without weights.
         weight_bytes: Flash of the encoded weights.
         bias_bytes: Flash of the biases.
         requantize_bytes: Flash of multipliers and shifts.
@@ -57,7 +57,7 @@ class LayerCost:
     weights: int
     biases: int
     nonzeros: int
-    encoding: EncodingKind | None
+    encoding: str | None
     weight_bytes: int
     bias_bytes: int
     requantize_bytes: int
@@ -82,21 +82,29 @@ class LayerCost:
 
 
 def layer_cost(
-    graph: Graph, operator: Operator, nonzeros: int, kernels: KernelLibrary
+    graph: Graph,
+    operator: Operator,
+    nonzeros: int,
+    stored: Option | None,
+    kernels: KernelLibrary,
 ) -> LayerCost:
-    """The costs of ``operator``, of whose weights ``nonzeros`` are not zero."""
-    weights = biases = macs = weight_bytes = 0
-    encoding: EncodingKind | None = None
+    """The costs of ``operator``, of whose weights ``nonzeros`` are not zero.
+
+    Args:
+        graph: What the operator belongs to.
+        operator: Whose costs.
+        nonzeros: Of its weights.
+        stored: How its weights are stored; None without weights.
+        kernels: Whose kernels run the model.
+    """
+    weights = biases = macs = 0
     output_shape = graph.shape(operator.output)
     records = len(operator.inputs) if isinstance(operator, Concat) else 1
-    if isinstance(operator, Conv2d | DepthwiseConv2d | Dense):
+    if isinstance(operator, WeightedOperator):
         weights = graph.weight_count(operator)
         biases = output_shape[2]
         # Every weight is used once per position of the output; a vector has one position.
         macs = weights * output_shape[0] * output_shape[1]
-        runtime = kernels is KernelLibrary.RUNTIME
-        allowed = allowed_encodings(operator.kind) if runtime else DENSE_ONLY
-        encoding, weight_bytes = encoded_bytes(weights, nonzeros, allowed)
     return LayerCost(
         name=operator.name,
         kind=operator.kind,
@@ -104,8 +112,8 @@ def layer_cost(
         weights=weights,
         biases=biases,
         nonzeros=nonzeros,
-        encoding=encoding,
-        weight_bytes=weight_bytes,
+        encoding=None if stored is None else stored.encoding,
+        weight_bytes=0 if stored is None else stored.bytes,
         bias_bytes=4 * biases,
         requantize_bytes=(5 if kernels is KernelLibrary.RUNTIME else 8) * biases,
         table_bytes=records * TABLE_BYTES[operator.kind],

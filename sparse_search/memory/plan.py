@@ -8,25 +8,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..builder import GREY
-from ..errors import MemoryPlanError
+from ..encoding import EncodingPolicy, kernel_code_bytes
 from ..graph import Graph
 from .cmsis_nn import round_up
 from .costs import LayerCost, layer_cost
 from .kernels import KernelLibrary
 from .lifetimes import BufferKind, Lifetime, find_lifetimes, live_bytes
 from .offsets import DEFAULT_MAX_NODES, place
+from .storage import nonzero_weights, stored_weights
 
 if TYPE_CHECKING:
     from ..quantized import QuantizedModel
 
 ALIGNMENT_BYTES = 4
 """Of every buffer: kernels read words, and CMSIS-NN's scratch holds 32-bit sums."""
-
-UNPRUNED_OPERATORS = frozenset({GREY})
-"""Operators by name whose weights are fixed by definition (colour to grey)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +72,7 @@ class MemoryPlan:
         lower_bound_bytes: The most aligned bytes that exist at one time; no arena is smaller.
         optimal: Whether ``arena_bytes`` is proved to be the smallest for this operator order.
         layers: One per operator, in execution order.
+        policy: By which the encodings of the weights were chosen.
     """
 
     kernels: KernelLibrary
@@ -86,11 +82,23 @@ class MemoryPlan:
     lower_bound_bytes: int
     optimal: bool
     layers: tuple[LayerCost, ...]
+    policy: EncodingPolicy
 
     @property
     def flash_bytes(self) -> int:
         """Encoded weights, biases, multipliers, shifts and parameter records."""
         return sum(layer.flash_bytes for layer in self.layers)
+
+    @property
+    def weight_code_bytes(self) -> int:
+        """Estimated machine code of the runtime's kernels that read weights, on a Cortex-M4.
+
+        Not part of ``flash_bytes``; 0 under other kernels.
+        """
+        if self.kernels is not KernelLibrary.RUNTIME:
+            return 0
+        used = {(layer.kind, layer.encoding) for layer in self.layers}
+        return sum(kernel_code_bytes(kind, name) for kind, name in used if name is not None)
 
     @property
     def nonzeros(self) -> int:
@@ -153,6 +161,7 @@ class MemoryPlan:
         return asdict(self) | {
             "kernels": self.kernels.value,
             "flash_bytes": self.flash_bytes,
+            "weight_code_bytes": self.weight_code_bytes,
             "nonzeros": self.nonzeros,
             "int8_dense_bytes": self.int8_dense_bytes,
             "in_weights_bytes": self.in_weights_bytes,
@@ -169,9 +178,14 @@ def plan_memory(
     kernels: KernelLibrary = KernelLibrary.RUNTIME,
     sparsity: float | Mapping[str, float] = 0.0,
     *,
+    codebook_bits: int | None = None,
+    policy: EncodingPolicy | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> MemoryPlan:
     """Plans the RAM and flash of a graph or a quantized model, in the graph's operator order.
+
+    The weights of a model are encoded, so their bytes are exact. Those of a graph are the most that
+    as many nonzeros can take, wherever they are; what depends on that is not predicted.
 
     Args:
         subject: A graph, whose nonzeros are predicted from ``sparsity``, or a quantized model,
@@ -180,13 +194,20 @@ def plan_memory(
         sparsity: Fraction of each layer's weights that will be zero, in [0, 1]: one for all, or
             by operator name, 0 where there is none. Biases and the conversion of colour to grey
             are never pruned. 0 for a quantized model.
+        codebook_bits: Weights of each layer will take at most 2^bits different values, zero
+            included, but for depthwise layers and the conversion to grey. None if they may take
+            any, and for a quantized model.
+        policy: How the encodings are chosen; None for the fewest bytes of each layer.
         max_nodes: Effort of the exact placement of tensors; a chain of operators needs none.
 
     Raises:
-        MemoryPlanError: ``sparsity`` is impossible, or the graph has no operator.
+        MemoryPlanError: ``sparsity`` or ``codebook_bits`` is impossible, or the graph has no
+            operator.
     """
     graph = subject if isinstance(subject, Graph) else subject.graph
-    nonzeros = _nonzeros(subject, sparsity)
+    policy = policy or EncodingPolicy()
+    nonzeros = nonzero_weights(subject, sparsity)
+    stored = stored_weights(subject, nonzeros, kernels, codebook_bits, policy)
     lifetimes = find_lifetimes(graph, kernels)
     placement = place(lifetimes, ALIGNMENT_BYTES, max_nodes)
     return MemoryPlan(
@@ -200,35 +221,19 @@ def plan_memory(
         lower_bound_bytes=placement.lower_bound_bytes,
         optimal=placement.optimal,
         layers=tuple(
-            layer_cost(graph, op, nonzeros.get(op.name, 0), kernels) for op in graph.operators
+            layer_cost(graph, op, nonzeros.get(op.name, 0), stored.get(op.name), kernels)
+            for op in graph.operators
         ),
+        policy=policy,
     )
 
 
 def all_plans(
-    subject: "Graph | QuantizedModel", sparsity: float = 0.0
+    subject: "Graph | QuantizedModel",
+    sparsity: float = 0.0,
+    policy: EncodingPolicy | None = None,
 ) -> dict[KernelLibrary, MemoryPlan]:
     """One plan for each kernel library."""
-    return {kernels: plan_memory(subject, kernels, sparsity) for kernels in KernelLibrary}
-
-
-def _nonzeros(
-    subject: "Graph | QuantizedModel", sparsity: float | Mapping[str, float]
-) -> Mapping[str, int]:
-    """Nonzero weights by operator name: predicted for a graph, counted for a model."""
-    if not isinstance(subject, Graph):
-        if sparsity != 0.0:
-            raise MemoryPlanError(
-                f"expected sparsity 0 for a quantized model, whose zeros are counted, "
-                f"got {sparsity}"
-            )
-        return {name: int(np.count_nonzero(w.weights)) for name, w in subject.weights.items()}
-    nonzeros = {}
-    for op in subject.weighted:
-        count = subject.weight_count(op)
-        share = sparsity.get(op.name, 0.0) if isinstance(sparsity, Mapping) else sparsity
-        if not 0.0 <= share <= 1.0:
-            raise MemoryPlanError(f"expected a sparsity in [0, 1], got {share}")
-        pruned = 0 if op.name in UNPRUNED_OPERATORS else round(share * count)
-        nonzeros[op.name] = count - pruned
-    return nonzeros
+    return {
+        kernels: plan_memory(subject, kernels, sparsity, policy=policy) for kernels in KernelLibrary
+    }

@@ -95,14 +95,20 @@ def layers_table(plan: MemoryPlan, graph: Graph | None = None) -> Table:
         f"▶ the peak: {peak.live_bytes:,} B live, aligned to {plan.alignment_bytes}: "
         + " + ".join(f"{name} {size:,}" for name, size in peak.buffers)
     )
+    if plan.weight_code_bytes:
+        table.caption += (
+            f"\nkernels that read the weights: about {plan.weight_code_bytes:,} B of code on a "
+            "Cortex-M4, not in flash B"
+        )
     table.add_column("operator", overflow="fold")
     table.add_column("kind", overflow="fold")
     if graph is not None:
         _number_column(table, "output\nh×w×c")
     for header in ("output\nB", "weights", "nonzeros"):
         _number_column(table, header)
-    table.add_column("stored")
-    for header in ("flash\nB", "MACs"):
+    # A long name folds at the spaces between its parts.
+    table.add_column("stored as", overflow="fold")
+    for header in ("weights\nB", "flash\nB", "MACs"):
         _number_column(table, header)
     for index, layer in enumerate(plan.layers):
         marked = layer.name == peak.operator
@@ -114,7 +120,8 @@ def layers_table(plan: MemoryPlan, graph: Graph | None = None) -> Table:
             *shape,
             f"{layer.output_bytes:,}",
             *((f"{n:,}" if weighted else _NONE) for n in (layer.weights, layer.nonzeros)),
-            layer.encoding or _NONE,
+            layer.encoding.replace("_", " ") if layer.encoding else _NONE,
+            f"{layer.weight_bytes:,}" if weighted else _NONE,
             f"{layer.flash_bytes:,}",
             f"{layer.macs:,}",
             style="bold" if marked else None,
@@ -126,6 +133,7 @@ def layers_table(plan: MemoryPlan, graph: Graph | None = None) -> Table:
         f"{sum(layer.weights for layer in plan.layers):,}",
         f"{sum(layer.nonzeros for layer in plan.layers):,}",
         "",
+        f"{sum(layer.weight_bytes for layer in plan.layers):,}",
         f"{plan.flash_bytes:,}",
         f"{plan.macs:,}",
     )

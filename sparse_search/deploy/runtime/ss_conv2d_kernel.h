@@ -1,13 +1,16 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "ss_conv2d_bitmap.h"
-
-#include "ss_bitmap.h"
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The convolution over encoded weights, written once: the body of SS_KERNEL, which computes what
+ * ss_conv2d computes. Included after a header of values and one of positions (see ss_cursor.h);
+ * a row is the weights [k_h][k_w][in_c] of one output channel.
+ */
+#include "ss_conv_geometry.h"
 #include "ss_requantize.h"
 #include "ss_window.h"
 
-void ss_conv2d_bitmap(const ss_conv_geometry *geometry, const int8_t *input, const uint8_t *bitmap,
-                      const int8_t *values, const int32_t *bias, const int32_t *multiplier,
-                      const int8_t *shift, int8_t *output)
+void SS_KERNEL(const ss_conv_geometry *geometry, const int8_t *input,
+               SS_POSITIONS_PARAMETER SS_VALUES_PARAMETERS, const int32_t *bias,
+               const int32_t *multiplier, const int8_t *shift, int8_t *output)
 {
     const int32_t in_h = SS_READ_U16(&geometry->in_h);
     const int32_t in_w = SS_READ_U16(&geometry->in_w);
@@ -37,27 +40,27 @@ void ss_conv2d_bitmap(const ss_conv_geometry *geometry, const int8_t *input, con
             const ss_taps columns = ss_clip(in_x, k_w, in_w);
             const int32_t run = (columns.end - columns.first) * in_c;
             /* Weights between two runs, before the first one and after the last one. */
-            const uint32_t between = (uint32_t)(kernel_row - run);
-            const uint32_t before = (uint32_t)(rows.first * kernel_row + columns.first * in_c);
-            const uint32_t after =
-                (uint32_t)((k_h - rows.end) * kernel_row + (k_w - columns.end) * in_c);
+            const int32_t between = kernel_row - run;
+            const int32_t before = rows.first * kernel_row + columns.first * in_c;
+            const int32_t after = (k_h - rows.end) * kernel_row + (k_w - columns.end) * in_c;
             const int8_t *const window =
                 input + (in_y + rows.first) * input_row + (in_x + columns.first) * in_c;
-            ss_bitmap_cursor cursor = {bitmap, values, 0u};
+            ss_cursor cursor = SS_CURSOR_BEGIN;
 
+            ss_begin(&cursor);
             for (int32_t channel = 0; channel < out_c; channel++) {
                 const int8_t *elements = window;
+                int32_t outside = before;
                 int32_t sum = SS_READ_I32(bias + channel);
 
-                ss_bitmap_skip(&cursor, before);
+                ss_begin_row(&cursor);
                 for (int32_t row = rows.first; row < rows.end; row++) {
-                    if (row > rows.first) {
-                        ss_bitmap_skip(&cursor, between);
-                    }
-                    sum += ss_bitmap_dot(&cursor, elements, (uint32_t)run, zero_point);
+                    ss_skip(&cursor, (uint32_t)outside);
+                    sum += ss_dot(&cursor, elements, (uint32_t)run, zero_point);
                     elements += input_row;
+                    outside = between;
                 }
-                ss_bitmap_skip(&cursor, after);
+                ss_skip(&cursor, (uint32_t)after);
                 sum = ss_requantize(sum, SS_READ_I32(multiplier + channel),
                                     SS_READ_I8(shift + channel));
                 *output++ = ss_clamp(sum, output_zero_point, act_min, act_max);

@@ -1,0 +1,349 @@
+"""What reading encoded weights costs on a Cortex-M4: instructions by emulation, and code by size.
+
+    python -m experiments.bench_encodings --results experiments/results
+
+Every kernel over encoded weights runs several layers at several sparsities on QEMU's model of a
+Cortex-M4 (mps2-an386); its timer counts instructions exactly, without wait states or caches. Each
+output is compared with the dense kernel's. The estimates of ``sparse_search.encoding.costs`` are
+fitted to the counts, and the code sizes are those of the same kernels under -Os. Needs
+arm-none-eabi-gcc and qemu-system-arm.
+
+The model: for each operator, way to say positions, and values with a codebook or without,
+
+    instructions = places * (stored * s + skipped * z + outputs * o + runs * r)
+
+with ``places`` the positions of the output map, ``stored`` the weights that are stored, ``skipped``
+the others, ``runs`` outputs * kernel height for a convolution (0 otherwise), and s, z, o, r >= 0
+that make the sum of squared relative errors least. What clipping at the border saves is left out.
+"""
+
+import argparse
+import csv
+import json
+import platform
+import subprocess
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from sparse_search.deploy import c_source
+from sparse_search.deploy.build import Compiler, compile_c
+from sparse_search.deploy.encoded_kernels import OPERATORS, kernel_name
+from sparse_search.deploy.runtime_files import write_runtime
+from sparse_search.encoding import ALL_ENCODINGS, ENCODINGS, encode_as, measured_options
+
+HERE = Path(__file__).parent
+CORE = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
+SPARSITIES = (0.3, 0.6, 0.8, 0.9, 0.97)
+TICKS_PER_INSTRUCTION = 256 / 40
+"""Of the emulated timer: 25 MHz, at 256 ns an instruction."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer that is measured; convolutions have SAME padding and stride 1.
+
+    Attributes:
+        kind: Of the operator.
+        shape: Of the weights: (outputs, k_h, k_w, inputs), or (outputs, inputs).
+        size: Height and width of the map.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    size: int = 1
+
+    @property
+    def name(self) -> str:
+        """Such as "conv2d 16x3x3x8 on 8x8"."""
+        return f"{self.kind} {'x'.join(map(str, self.shape))} on {self.size}x{self.size}"
+
+
+LAYERS = (
+    Layer("conv2d", (16, 3, 3, 8), 8),
+    Layer("conv2d", (8, 5, 5, 4), 8),
+    Layer("conv2d", (12, 3, 3, 1), 14),
+    Layer("conv2d", (24, 1, 1, 20), 7),
+    Layer("conv2d", (20, 3, 3, 16), 5),
+    Layer("dense", (32, 64)),
+    Layer("dense", (10, 550)),
+    Layer("dense", (20, 250)),
+    Layer("dense", (50, 30)),
+)
+
+
+@dataclass(frozen=True)
+class Count:
+    """One measurement.
+
+    Attributes:
+        layer: What ran.
+        sparsity: Fraction of zero weights.
+        encoding: Of the weights.
+        stored: Weights that are stored.
+        bytes: Of the encoded weights.
+        instructions: Of the kernel's call.
+    """
+
+    layer: Layer
+    sparsity: float
+    encoding: str
+    stored: int
+    bytes: int
+    instructions: float
+
+    @property
+    def group(self) -> tuple[str, str, bool]:
+        """What is fitted together: operator, positions, whether there is a codebook."""
+        encoding = ENCODINGS[self.encoding]
+        return self.layer.kind, encoding.positions.name, bool(encoding.values.name)
+
+    @property
+    def terms(self) -> list[int]:
+        """What s, z, o and r are multiplied with."""
+        layer = self.layer
+        places, outputs = layer.size**2, layer.shape[0]
+        skipped = int(np.prod(layer.shape)) - self.stored
+        runs = outputs * layer.shape[1] if layer.kind == "conv2d" else 0
+        return [places * term for term in (self.stored, skipped, outputs, runs)]
+
+
+def random_weights(layer: Layer, sparsity: float) -> NDArray[np.int8]:
+    """int8 [outputs, weights of each] of three nonzero values; a fifth of the columns is empty."""
+    generator = np.random.default_rng(len(layer.name))
+    weights = generator.choice(np.array([-90, 7, 64], np.int8), layer.shape)
+    weights = weights.reshape(layer.shape[0], -1)
+    weights[:, generator.random(weights.shape[1]) < min(0.2, sparsity / 2)] = 0
+    keys = generator.random(weights.shape) * (weights != 0)
+    zeros = round(sparsity * weights.size)
+    weights.reshape(-1)[np.argsort(keys, axis=None)[:zeros]] = 0
+    return weights
+
+
+def program(layer: Layer, weights: NDArray[np.int8]) -> str:
+    """C that runs every encoding of a layer's weights and prints a line for each."""
+    options = [option.encoding for option in measured_options(weights)]
+    generator = np.random.default_rng(1)
+    inputs = layer.size**2 * layer.shape[-1]
+    outputs = layer.shape[0]
+    parts = [
+        '#include "bench.h"',
+        *(f'#include "{kernel_name(layer.kind, name)}.h"' for name in options),
+        record(layer),
+        c_source.array("int8_t", "input", generator.integers(-128, 128, inputs).tolist()),
+        c_source.array("int32_t", "bias", generator.integers(-999, 999, outputs).tolist()),
+        c_source.array("int32_t", "multiplier", [1 << 30] * outputs),
+        c_source.array("int8_t", "shift", [-8] * outputs),
+        *(f"static int8_t {n}[{layer.size**2 * outputs}];" for n in ("expected", "output")),
+    ]
+    calls = []
+    for name in options:
+        held = encode_as(name, weights)
+        arguments = ["&geometry", "input"]
+        for suffix in ("positions", "values", "codebook"):
+            stored = getattr(held, suffix)
+            if stored.size:
+                c_type = f"{stored.dtype}_t"
+                parts.append(c_source.array(c_type, f"{name}_{suffix}", stored.tolist()))
+                arguments.append(f"{name}_{suffix}")
+        target = "expected" if name == "dense" else "output"
+        arguments += ["bias", "multiplier", "shift", target]
+        call = f"{kernel_name(layer.kind, name)}({', '.join(arguments)})"
+        calls.append(f'    MEASURE("{name}", {call}, {target});')
+    return "\n".join([*parts, "void bench(void)\n{", *calls, "}", ""])
+
+
+def record(layer: Layer) -> str:
+    """The parameter record of a layer in C."""
+    if layer.kind == "dense":
+        outputs, inputs = layer.shape
+        c_type, fields = "ss_fully_connected_geometry", {"in_count": inputs, "out_count": outputs}
+    else:
+        outputs, k_h, k_w, channels = layer.shape
+        size = layer.size
+        c_type = "ss_conv_geometry"
+        fields = {
+            **{"in_h": size, "in_w": size, "in_c": channels},
+            **{"out_h": size, "out_w": size, "out_c": outputs},
+            **{"k_h": k_h, "k_w": k_w, "s_h": 1, "s_w": 1},
+            **{"pad_top": k_h // 2, "pad_left": k_w // 2},
+        }
+    clamp = {"input_zero_point": -3, "act_min": -128, "act_max": 127}
+    return c_source.struct(c_type, "geometry", {**fields, **clamp})
+
+
+def run(compiler: Compiler, folder: Path, objects: Sequence[Path], source: str) -> list[list[str]]:
+    """Builds one program with the kernels and runs it; the words of each line that it prints."""
+    (folder / "program.c").write_text(source)
+    compile_c(
+        compiler,
+        [folder / "program.c"],
+        folder / "program.o",
+        include=[folder, HERE / "cortex_m4"],
+        flags=("-O2", "-c"),
+    )
+    elf = folder / "program.elf"
+    subprocess.run(
+        [
+            *compiler.command,
+            "-nostartfiles",
+            "-Wl,--gc-sections",
+            "-T",
+            str(HERE / "cortex_m4" / "mps2.ld"),
+            *map(str, objects),
+            str(folder / "program.o"),
+            "-o",
+            str(elf),
+        ],
+        check=True,
+    )
+    result = subprocess.run(
+        [
+            "qemu-system-arm",
+            "-M",
+            "mps2-an386",
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-serial",
+            "none",
+            "-semihosting-config",
+            "enable=on,target=native",
+            "-icount",
+            "shift=8",
+            "-kernel",
+            str(elf),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    return [line.split() for line in result.stderr.splitlines()]
+
+
+def measure(compiler: Compiler, folder: Path) -> list[Count]:
+    """Instructions of every kernel on every layer at every sparsity."""
+    kernels = sorted({kernel_name(kind, name) for kind in OPERATORS for name in ALL_ENCODINGS})
+    include = [folder, HERE / "cortex_m4"]
+    objects = []
+    for source in [*write_runtime(folder, kernels), HERE / "cortex_m4" / "bench.c"]:
+        objects.append(folder / f"{source.stem}.o")
+        # The start of the program has inline assembly, which standard C does not know.
+        standard = () if source.stem != "bench" else ("-std=gnu99",)
+        flags = ("-O2", "-ffunction-sections", "-c", *standard)
+        compile_c(compiler, [source], objects[-1], include=include, flags=flags)
+    counts = []
+    for layer in LAYERS:
+        for sparsity in SPARSITIES:
+            weights = random_weights(layer, sparsity)
+            options = {option.encoding: option for option in measured_options(weights)}
+            for name, ticks, equal in run(compiler, folder, objects, program(layer, weights)):
+                if equal != "1":
+                    raise RuntimeError(f"{layer.name} at {sparsity}: {name} differs from dense")
+                instructions = int(ticks) / TICKS_PER_INSTRUCTION
+                option = options[name]
+                counts.append(
+                    Count(layer, sparsity, name, option.stored, option.bytes, instructions)
+                )
+    return counts
+
+
+def code_bytes(compiler: Compiler, folder: Path) -> dict[str, int]:
+    """Machine code of every kernel under -Os, by its name."""
+    found = {}
+    for kind in OPERATORS:
+        for encoding in ALL_ENCODINGS:
+            name = kernel_name(kind, encoding)
+            (source,) = write_runtime(folder, [name])
+            compile_c(compiler, [source], folder / "code.o", flags=("-Os", "-c"))
+            listing = subprocess.run(
+                [compiler.command[0].replace("gcc", "size"), str(folder / "code.o")],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            found[name] = int(listing.stdout.splitlines()[1].split()[0])
+    return found
+
+
+def fit(counts: Sequence[Count], code: Mapping[str, int]) -> list[dict[str, Any]]:
+    """One row for each operator, positions and codebook or none, with the errors of the fit."""
+    groups: dict[tuple[str, str, bool], list[Count]] = defaultdict(list)
+    for count in counts:
+        groups[count.group].append(count)
+    rows = []
+    for (kind, positions, codebook), members in groups.items():
+        terms = np.array([count.terms for count in members], float)
+        measured = np.array([count.instructions for count in members])
+        factors, _ = nnls(terms / measured[:, None], np.ones(len(measured)))
+        factors = np.round(factors, 1)
+        errors = terms @ factors / measured - 1
+        sizes = {code[kernel_name(kind, count.encoding)] for count in members}
+        rows.append(
+            {
+                "operator": kind,
+                "positions": positions,
+                "codebook": codebook,
+                **dict(zip(("stored", "skipped", "output", "run"), factors.tolist(), strict=True)),
+                "code_bytes": max(sizes),
+                "code_bytes_spread": max(sizes) - min(sizes),
+                "largest_error": round(float(np.abs(errors).max()), 3),
+                "root_mean_square_error": round(float(np.sqrt((errors**2).mean())), 3),
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    """Measures and writes ``bench_encodings.csv`` and ``.json``."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--commit", default="", help="of the code; recorded")
+    parser.add_argument("--machine", default=platform.machine(), help="recorded")
+    arguments = parser.parse_args()
+    compiler = Compiler(("arm-none-eabi-gcc", *CORE), "")
+    with tempfile.TemporaryDirectory() as folder:
+        counts = measure(compiler, Path(folder))
+        code = code_bytes(compiler, Path(folder))
+    with (arguments.results / "bench_encodings.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(
+            ["layer", "sparsity", "encoding", "stored", "bytes", "instructions", "code_bytes"]
+        )
+        for c in counts:
+            size = code[kernel_name(c.layer.kind, c.encoding)]
+            figures = (c.stored, c.bytes, round(c.instructions), size)
+            writer.writerow([c.layer.name, c.sparsity, c.encoding, *figures])
+    facts = {
+        "command": "python -m experiments.bench_encodings",
+        "commit": arguments.commit,
+        "machine": arguments.machine,
+        "core": " ".join(CORE),
+        "optimization": {"instructions": "-O2", "code_bytes": "-Os"},
+        "compiler": first_line(compiler.command[0]),
+        "emulator": first_line("qemu-system-arm"),
+        "costs": fit(counts, code),
+    }
+    text = json.dumps(facts, indent=1)
+    (arguments.results / "bench_encodings.json").write_text(text + "\n")
+    for row in facts["costs"]:
+        print(*row.values())
+
+
+def first_line(program: str) -> str:
+    """What a program says about its version."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return said.stdout.splitlines()[0]
+
+
+if __name__ == "__main__":
+    main()

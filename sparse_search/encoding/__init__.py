@@ -1,0 +1,31 @@
+"""How the int8 weights of one layer are stored in flash: the encoding with the fewest bytes.
+
+An encoding has two parts that are chosen apart: which weights are stored (``positions``) and how
+(``values``). Its name joins theirs, such as "gaps4_codebook3"; "dense" is every weight, one byte
+each. A pruned weight counts only if the bytes go down: a layer that is hardly sparse stays dense.
+"""
+
+from .choice import Layer, Option, choose, measured_options, predicted_options
+from .costs import kernel_code_bytes
+from .encoded import EncodedWeights, encode_as, encode_weights
+from .encodings import ALL_ENCODINGS, DENSE_ONLY, ENCODINGS, allowed_encodings
+from .policy import EncodingPolicy
+from .prediction import encoded_bytes
+
+__all__ = [
+    "ALL_ENCODINGS",
+    "DENSE_ONLY",
+    "ENCODINGS",
+    "EncodedWeights",
+    "EncodingPolicy",
+    "Layer",
+    "Option",
+    "allowed_encodings",
+    "choose",
+    "encode_as",
+    "encode_weights",
+    "encoded_bytes",
+    "kernel_code_bytes",
+    "measured_options",
+    "predicted_options",
+]

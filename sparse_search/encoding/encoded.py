@@ -1,0 +1,92 @@
+"""EncodedWeights: the weights of one layer as they lie in flash, and back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MemoryPlanError
+from .bits import Bytes
+from .choice import check_weights, measured_options
+from .encodings import ALL_ENCODINGS, ENCODINGS
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedWeights:
+    """The weights of one layer as they lie in flash.
+
+    Attributes:
+        kind: Name of the encoding.
+        shape: (rows, columns) of the weights; rows are output channels.
+        positions: Says which weights are stored, uint8 [bytes]; empty where all are.
+        values: Stored weights, int8 [stored], or packed indices into the codebook, uint8 [bytes].
+        codebook: Values that stored weights take, int8 [distinct]; empty without one.
+    """
+
+    kind: str
+    shape: tuple[int, int]
+    positions: Bytes
+    values: NDArray[np.int8] | Bytes
+    codebook: NDArray[np.int8]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in flash."""
+        return self.positions.nbytes + self.values.nbytes + self.codebook.nbytes
+
+    def decode(self) -> NDArray[np.int8]:
+        """The weights, int8 [rows, columns]; the inverse of ``encode_weights``."""
+        encoding = ENCODINGS[self.kind]
+        stored = encoding.positions.decode(self.positions, self.shape)
+        weights = np.zeros(self.shape, np.int8)
+        weights[stored] = encoding.values.decode(self.values, self.codebook, int(stored.sum()))
+        return weights
+
+
+def encode_as(kind: str, weights: NDArray[np.int8]) -> EncodedWeights:
+    """Stores weights in a given encoding.
+
+    Args:
+        kind: Name of the encoding.
+        weights: int8 [rows, columns]; rows are output channels.
+
+    Raises:
+        MemoryPlanError: There is no such encoding, it cannot hold these weights, or they are not a
+            two-dimensional int8 array.
+    """
+    if kind not in ENCODINGS:
+        raise MemoryPlanError(
+            f"expected an encoding among {', '.join(ENCODINGS)}, got {kind!r}; choose one of them"
+        )
+    if not measured_options(weights, (kind,)):
+        raise MemoryPlanError(
+            f"expected weights that {kind} can hold, got {len(np.unique(weights))} different "
+            f"values in {weights.shape[0]} rows of {weights.shape[1]}; choose another encoding"
+        )
+    encoding, nonzero = ENCODINGS[kind], weights != 0
+    positions = encoding.positions.encode(nonzero)
+    assert positions is not None
+    values, codebook = encoding.values.encode(weights[encoding.positions.stored(nonzero)])
+    return EncodedWeights(kind, (weights.shape[0], weights.shape[1]), positions, values, codebook)
+
+
+def encode_weights(
+    weights: NDArray[np.int8], allowed: tuple[str, ...] = ALL_ENCODINGS
+) -> EncodedWeights:
+    """Stores weights in the allowed encoding with the fewest bytes.
+
+    Args:
+        weights: int8 [rows, columns]; rows are output channels.
+        allowed: Encodings to choose from; of two with equal bytes the earlier one is taken.
+
+    Raises:
+        MemoryPlanError: Not a two-dimensional int8 array, or no encoding can hold it.
+    """
+    check_weights(weights)
+    options = measured_options(weights, allowed)
+    if not options:
+        raise MemoryPlanError(
+            f"expected an encoding that can hold the weights among {', '.join(allowed)}, got "
+            f"{len(np.unique(weights))} different values; allow dense"
+        )
+    return encode_as(min(options, key=lambda option: option.bytes).encoding, weights)
