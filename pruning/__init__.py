@@ -62,7 +62,7 @@ def prune(
         method: Name of one of ``PRUNERS``, or a pruner with settings of its own.
         sparsity: Fraction removed, in [0, 1): of the channels of every group, or of the weights.
         threshold: In place of it, for methods that learn how much can go ("bayesian",
-            "variational"): what has a larger log alpha goes. 0 and 3 are usual for these two.
+            "variational"): what has a larger log alpha goes. Usual are -3 to 0, and 3.
         layers: Fractions of operators that lose another fraction, by name.
         config: Of the fine-tuning, and of the training with noise before it, if the method has
             one; None for what a search does with the models of its front.

@@ -7,13 +7,15 @@ concatenation or the network's input.
 
 The first part of the epochs trains with noise. Then the means of the scales are folded into the
 weights, channels of large log alpha are cut and features masked, and the rest of the epochs
-fine-tunes what remains without noise. A threshold of 0, as much noise as signal, lies in the gap
-between what is used (-2 and less) and what is not (1 and more): log alpha of a useless channel
-rises no further once its weights are noise themselves.
+fine-tunes what remains without noise.
 
-The paper puts the scales of a convolution on its filters
-and those of a fully connected layer on its inputs, before its batch norm if there were one; here
-every channel has one, after it.
+Thresholds are lower than those of variational dropout, -3 to 0: log alpha of a useless channel
+hardly rises above 1, since its weights are noise themselves by then. The shorter the training, the
+less of the gap has opened; a threshold of 0 takes nothing that is used.
+
+The paper has scales on the filters of a convolution and on the inputs of a fully connected layer.
+Here every channel has one, after its batch norm, and inputs have one where no channel stands for
+them.
 """
 
 from collections.abc import Mapping
@@ -46,7 +48,11 @@ class BayesianPruner:
         noise_share: Fraction of the epochs that trains with noise.
         ramp: Fraction of those epochs in which the weight of the divergence rises to 1.
         initial_log_alpha: Of scales, and of a weight of root mean square size in its layer.
-        distance: How far logarithms of means and variances can move; see ``travel_rate``.
+        distance: How far logarithms of variances can move; see ``travel_rate``. With more, a brief
+            training removes more and loses more.
+
+    Weights are random too, as in the paper. That doubles the time of a step, and is what makes
+    scales of channels that are not used stand apart.
     """
 
     name: str = "bayesian"

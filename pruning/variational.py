@@ -56,7 +56,8 @@ class VariationalPruner:
         initial_log_alpha: Of a weight of root mean square size in its layer. Little noise, so that
             a trained network still works, and within the range in which it can grow: with batch
             norm the scale of weights is arbitrary, so that it is not a fixed variance.
-        distance: How far log sigma^2 can move; see ``travel_rate``.
+        distance: How far log sigma^2 can move; see ``travel_rate``. With more, a brief
+            training removes more and loses more.
     """
 
     name: str = "variational"
