@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from .architecture import Architecture
 
 Origin: TypeAlias = Literal["random", "morph"]
-Effort: TypeAlias = Literal["search", "final"]
+Effort: TypeAlias = Literal["search", "final", "pruned"]
 RejectionKind: TypeAlias = Literal["infeasible", "stopped", "diverged", "crashed", "failed"]
 
 STAGES = ("random or morph", "pruning parameters", "Pareto parents")
@@ -65,13 +65,15 @@ class Candidate:
         origin: Sampled at random, or by morphisms from ``parent``.
         parent: Candidate whose weights are inherited; None trains from scratch.
         morphisms: Names of the morphisms from the parent to this candidate, in order.
-        effort: Brief training for the search, or the longer final training.
+        effort: Brief training for the search, or the longer one of the final phase and of the
+            models that are pruned further after it.
         stage: Stage of the strategy's plan that proposed it, from 1; 0 where there are none.
         error_to_beat: The least validation error among the models that were no larger in any
             objective known beforehand when it was proposed; training may stop early once it is
             clear that the candidate stays above. None if there was no such model.
         codebook_bits: The weights of each layer take at most 2^bits different int8 values; None
             for any.
+        pruned_from: The model whose path of further pruning this is a step of; None for others.
     """
 
     id: int
@@ -85,6 +87,7 @@ class Candidate:
     stage: int = 0
     error_to_beat: float | None = None
     codebook_bits: int | None = None
+    pruned_from: int | None = None
 
     @property
     def key(self) -> tuple[Architecture, tuple[PruningStep, ...], int | None, Recipe, Effort]:

@@ -23,10 +23,20 @@ from .encoding import EncodingPolicy
 from .errors import ExportError
 from .memory import plan_memory
 from .record import StudyRecord
-from .report import draw_front, front_frame, write_front_csv
+from .report import (
+    PruningGains,
+    draw_front,
+    draw_layers,
+    draw_paths,
+    front_frame,
+    pruning_gains,
+    write_front_csv,
+)
+from .stopping import ERROR
 
 GOLDEN_IMAGES = 4
 EXPORTS = "exports"
+PRUNING = "pruning"
 
 Step = Callable[[str, int, int], None]
 
@@ -41,6 +51,7 @@ class Delivery:
         png: The picture of the front.
         exports: Folder with one export per model, named by candidate.
         certificates: By candidate id.
+        gains: What pruning the models further has gained; None where that was not done.
     """
 
     front: pd.DataFrame
@@ -48,6 +59,7 @@ class Delivery:
     png: Path
     exports: Path
     certificates: dict[int, Certificate]
+    gains: PruningGains | None
 
     @property
     def verified(self) -> bool:
@@ -71,6 +83,7 @@ def deliver(
         dataset, lambda done, total: step("measuring the test split", done, total)
     )
     frame, csv, png = write_front(record, errors)
+    gains = write_pruning(record)
     certificates: dict[int, Certificate] = {}
     test = dataset.open_test() if errors else None
     for done, candidate_id in enumerate(errors):
@@ -78,7 +91,7 @@ def deliver(
         assert test is not None
         folder = record.folder / EXPORTS / str(candidate_id)
         certificates[candidate_id] = _export_and_verify(record, dataset, test, candidate_id, folder)
-    return Delivery(frame, csv, png, record.folder / EXPORTS, certificates)
+    return Delivery(frame, csv, png, record.folder / EXPORTS, certificates, gains)
 
 
 def write_front(record: StudyRecord, errors: dict[int, float]) -> tuple[pd.DataFrame, Path, Path]:
@@ -95,6 +108,34 @@ def write_front(record: StudyRecord, errors: dict[int, float]) -> tuple[pd.DataF
         title=f"{record.settings['dataset']['name']}: Pareto front",
     )
     return frame, csv, png
+
+
+def write_pruning(record: StudyRecord) -> PruningGains | None:
+    """Draws the paths of every model that was pruned further, and the layers of the front.
+
+    The pictures are ``pruning/path-ID.png`` and ``pruning/layers-ID.png`` in the run's folder.
+
+    Returns:
+        What the paths have gained; None, and no picture, where there are none.
+    """
+    front, space, limits = record.front(), record.space, record.limits
+    gains = pruning_gains(record.history(), front, space, limits)
+    if not gains.paths:
+        return None
+    folder, name = record.folder / PRUNING, record.settings["dataset"]["name"]
+    for path in gains.paths:
+        number = path.model.candidate.id
+        title = f"{name}: candidate {number}, pruned further"
+        draw_paths(path, front, folder / f"path-{number}.png", title=title)
+    for member in front.evaluations:
+        number = member.candidate.id
+        draw_layers(
+            plan_memory(space.build(member.candidate.architecture)),
+            plan_memory(record.load_model(number)),
+            folder / f"layers-{number}.png",
+            title=f"{name}: candidate {number}, {member.objectives[ERROR]:.2%} validation error",
+        )
+    return gains
 
 
 def export_candidate(

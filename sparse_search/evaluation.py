@@ -15,6 +15,7 @@ import json
 import os
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from pydantic import TypeAdapter
 
 from .candidate import Candidate, Evaluation, Outcome, Recipe, Rejection
 from .dataset import Dataset
+from .distillation import Distillation
 from .errors import QuantizationError, TrainingDivergedError
 from .inheritance import inherit
 from .interfaces import Objective, Pruner
@@ -64,6 +66,8 @@ class EvaluationConfig:
         final_fine_tuning_epochs: Fine-tuning after each pruning step of a model of the front.
         fine_tuning_rate: Learning rate of fine-tuning as a fraction of the training's.
         calibration_images: Training images that fix the int8 ranges of activations.
+        distillation: How much fine-tuning learns from the network before pruning, in the search.
+        final_distillation: The same for a model of the front.
     """
 
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -74,6 +78,8 @@ class EvaluationConfig:
     fine_tuning_rate: float = 0.5
     inherited_loss: float = 0.65
     calibration_images: int = 512
+    distillation: Distillation = field(default_factory=partial(Distillation, weight=0.0))
+    final_distillation: Distillation = field(default_factory=Distillation)
 
     @staticmethod
     def for_dataset(dataset: Dataset) -> "EvaluationConfig":
@@ -102,18 +108,22 @@ class EvaluationConfig:
             loss: Validation error before training; 1 is the error of guessing.
         """
         training = apply_recipe(self.training, candidate.recipe)
-        if candidate.effort == "final":
+        if candidate.effort != "search":
             return training.with_epochs(self.final_epochs)
         short = loss <= self.inherited_loss
         return training.with_epochs(self.inherited_epochs) if short else training
 
     def fine_tuning(self, candidate: Candidate) -> TrainingConfig:
         """Training during and after each pruning step."""
-        final = candidate.effort == "final"
+        final = candidate.effort != "search"
         epochs = self.final_fine_tuning_epochs if final else self.fine_tuning_epochs
         training = apply_recipe(self.training, candidate.recipe)
         rate = training.learning_rate * self.fine_tuning_rate
         return training.with_epochs(epochs).with_learning_rate(rate)
+
+    def teaching(self, candidate: Candidate) -> Distillation:
+        """What fine-tuning learns from the network before pruning."""
+        return self.distillation if candidate.effort == "search" else self.final_distillation
 
 
 def apply_recipe(training: TrainingConfig, recipe: Recipe) -> TrainingConfig:
@@ -213,16 +223,16 @@ class Evaluator:
     def _trained(self, candidate: Candidate, rungs: Rungs) -> tuple[Network, tuple[float, ...]]:
         """The dense network before pruning, and its learning curve.
 
-        Final candidates of one architecture and recipe share one long training, whoever comes
-        first: its seed is that of the architecture, so all would compute the same.
+        Final and further pruned candidates of one architecture and recipe share one long training,
+        whoever comes first: its seed is that of the architecture, so all would compute the same.
         """
         curve_name, name = _training_files(candidate)
         path = self.folder / name
-        if candidate.effort == "final" and path.exists():
+        if candidate.effort != "search" and path.exists():
             curve = tuple(json.loads((self.folder / curve_name).read_text()))
             return Network.load(str(path)), curve
         stream = candidate.id
-        if candidate.effort == "final":
+        if candidate.effort != "search":
             stream = int(candidate.architecture.hash(), 16) % 2**31 + 2**31
         torch_generator = self._torch_generator(stream, 0)
         network = Network(self.space.build(candidate.architecture), torch_generator)
@@ -251,13 +261,16 @@ class Evaluator:
 
     def _pruned(self, candidate: Candidate, network: Network) -> Network:
         by_name = {pruner.name: pruner for pruner in self.pruners}
+        config = self.config.fine_tuning(candidate)
+        criterion = self.config.teaching(candidate).criterion(network, config.label_smoothing)
         for number, step in enumerate(candidate.pruning):
             network = by_name[step.method].prune(
                 network,
                 self.dataset,
                 step,
-                self.config.fine_tuning(candidate),
+                config,
                 self._torch_generator(candidate.id, 2 + number),
+                criterion=criterion,
             )
         return network
 
@@ -299,10 +312,10 @@ def _search_weights(candidate_id: int) -> str:
 def _training_files(candidate: Candidate) -> tuple[str, str]:
     """Where the learning curve and the dense weights of a candidate are kept.
 
-    Final candidates share them where architecture, recipe and parent are equal.
+    Candidates after the search share them where architecture, recipe and parent are equal.
     """
     name = str(candidate.id)
-    if candidate.effort == "final":
+    if candidate.effort != "search":
         recipe = TypeAdapter(Recipe).dump_json(candidate.recipe)
         digest = hashlib.sha256(recipe + str(candidate.parent).encode()).hexdigest()[:8]
         name = f"final-{candidate.architecture.hash()}-{digest}"

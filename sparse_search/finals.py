@@ -2,7 +2,7 @@
 
 Models of the search's front are trained again for longer, as they are and pruned further. These
 candidates have ids of their own, so that how long the search was does not change its ids, and with
-them its random streams.
+them its random streams. Paths of further pruning (``pruning_path``) do not change what is planned.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from .architecture import Architecture
 from .candidate import Candidate, Evaluation, History, PruningStep
 from .space import PruningRange, SearchSpace
 
@@ -26,7 +27,7 @@ Fits: TypeAlias = Callable[[Candidate], bool]
 
 
 def search_history(history: History) -> History:
-    """What the search itself did: the history without final candidates."""
+    """What the search itself did: the history without final and further pruned candidates."""
     return History(
         [o for o in history.outcomes if o.candidate.effort == "search"],
         [c for c in history.pending if c.effort == "search"],
@@ -48,17 +49,18 @@ def plan_finals(
     have the same parent, so their training before pruning is the same, and may be done once.
 
     Args:
-        history: Everything the study did, final candidates included.
+        history: Everything the study did.
         front: Search evaluations to choose from, by ascending error.
         space: Says which sparsities there are.
         fits: Whether a candidate is predicted to keep the limits.
         models: How many members of the front are taken.
     """
     known = {candidate.key for candidate in history.candidates}
-    parents = {c.architecture: c.parent for c in history.candidates if c.effort == "final"}
-    next_id = max([FIRST_FINAL_ID, *(c.id + 1 for c in history.candidates)])
+    parents = training_parents(history)
+    finals = [c.id for c in history.candidates if c.effort == "final"]
+    next_id = max([FIRST_FINAL_ID, *(final + 1 for final in finals)])
     planned: list[Candidate] = []
-    members = _spread(_useful(front, space.class_count), models)
+    members = spread(useful(front, space.class_count), models)
     for final in _all_finals(members, space, fits):
         if final.key not in known:
             known.add(final.key)
@@ -67,7 +69,12 @@ def plan_finals(
     return planned
 
 
-def _useful(front: Sequence[Evaluation], class_count: int) -> list[Evaluation]:
+def training_parents(history: History) -> dict[Architecture, int | None]:
+    """Whose weights the long training of an architecture begins with, where there was one."""
+    return {c.architecture: c.parent for c in history.candidates if c.effort != "search"}
+
+
+def useful(front: Sequence[Evaluation], class_count: int) -> list[Evaluation]:
     """Members that are not much nearer to guessing than the best one.
 
     The smallest networks of a front learn next to nothing, and longer training does not help them.
@@ -79,7 +86,7 @@ def _useful(front: Sequence[Evaluation], class_count: int) -> list[Evaluation]:
     return [member for member in front if member.objectives[_ERROR] <= worst]
 
 
-def _spread(front: Sequence[Evaluation], models: int) -> list[Evaluation]:
+def spread(front: Sequence[Evaluation], models: int) -> list[Evaluation]:
     """Members at equal ranks apart, the first one included."""
     if len(front) <= models:
         return [*front]

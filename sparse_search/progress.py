@@ -16,10 +16,14 @@ from rich.progress import (
 )
 
 from .candidate import Candidate, Evaluation, Outcome
+from .phases import Event, Finished, PhaseStarted, Replanned, Started
 from .report.outcomes import describe_stage
-from .study import Event, Finished, PhaseStarted, Started
 
-_PHASES = {"search": "searching", "final": "training the front"}
+_PHASES = {
+    "search": "searching",
+    "final": "training the front",
+    "pruned": "pruning the front further",
+}
 
 
 class StudyProgress:
@@ -51,6 +55,9 @@ class StudyProgress:
             self._task = self._bar.add_task(
                 _PHASES[event.phase], total=event.total, completed=event.done
             )
+        elif isinstance(event, Replanned):
+            if self._task is not None:
+                self._bar.update(self._task, total=event.total)
         elif isinstance(event, Started):
             self._show_stage(event.candidate)
         elif isinstance(event, Finished):
@@ -106,8 +113,12 @@ def describe(outcome: Outcome) -> str:
 def _origin(candidate: Candidate) -> str:
     """Where a candidate came from."""
     pruning = " ".join(f"{step.method} {step.sparsity:.0%}" for step in candidate.pruning)
+    if candidate.codebook_bits is not None:
+        pruning = f"{pruning} {candidate.codebook_bits}-bit codebook".strip()
     if candidate.effort == "final":
         start = f"final of {candidate.parent}"
+    elif candidate.effort == "pruned":
+        start = f"pruned from {candidate.pruned_from}"
     elif candidate.parent is None:
         start = "random"
     else:

@@ -69,7 +69,7 @@ class StudyRecord:
         return TypeAdapter(SearchSpace).validate_python(self.settings["space"])
 
     def history(self) -> History:
-        """Every outcome so far, final candidates included, and what is being evaluated."""
+        """Every outcome so far, of all phases, and what is being evaluated."""
         return self.journal.history()
 
     def search_front(self) -> ParetoFront:
@@ -77,8 +77,13 @@ class StudyRecord:
         return self._front(search_history(self.history()).evaluations)
 
     def front(self) -> ParetoFront:
-        """Pareto-optimal models that keep the limits, of the search and of the final phase."""
+        """Pareto-optimal models that keep the limits: searched, trained longer, pruned further."""
         return self._front(self.history().evaluations)
+
+    def front_before_pruning(self) -> ParetoFront:
+        """The same without the models that were pruned further: what ``run`` alone has found."""
+        evaluations = self.history().evaluations
+        return self._front([e for e in evaluations if e.candidate.effort != "pruned"])
 
     def load_model(self, candidate_id: int) -> "QuantizedModel":
         """The pruned int8 model of an evaluated candidate.
@@ -124,7 +129,7 @@ class StudyRecord:
         front = [evaluation.candidate.id for evaluation in self.front().evaluations]
         missing = [candidate_id for candidate_id in front if candidate_id not in known]
         if missing:
-            self._check_dataset(dataset)
+            self.check_dataset(dataset)
             test = dataset.open_test()
             for done, candidate_id in enumerate(missing):
                 progress(done, len(missing))
@@ -134,7 +139,12 @@ class StudyRecord:
             known = self.test_errors()
         return {candidate_id: known[candidate_id] for candidate_id in front}
 
-    def _check_dataset(self, dataset: "Dataset") -> None:
+    def check_dataset(self, dataset: "Dataset") -> None:
+        """Makes sure that a data set is the study's.
+
+        Raises:
+            StudyError: It is not.
+        """
         stored, found = self.settings["dataset"], dataset.fingerprint()
         if found != stored["fingerprint"]:
             raise StudyError(

@@ -10,27 +10,28 @@ First comes the search, then the final phase (``finals``), whose candidates no s
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .candidate import Candidate, Evaluation, History, Outcome, Rejection
+from .candidate import Candidate, Evaluation, History
 from .errors import InfeasibleError, StudyError
 from .finals import FIRST_FINAL_ID, plan_finals, search_history
 from .forecast import Forecaster
 from .interfaces import Morphism, Objective, Pruner, Strategy
 from .journal import Journal, lock_study
 from .pareto import ParetoFront
+from .phases import Observer, Phase, PhaseStarted
 from .record import DATABASE, StudyRecord
 from .space import SearchSpace
 from .stopping import ERROR, error_to_beat
-from .study_settings import check_settings, study_settings
+from .study_settings import check_settings, study_settings, training_config
 from .target import Limits
-from .workers import Device, Evaluate, WorkerCount, Workers, open_workers
+from .workers import Device, Evaluate, WorkerCount, open_workers
 
 if TYPE_CHECKING:
     from .dataset import Dataset
@@ -38,34 +39,6 @@ if TYPE_CHECKING:
     from .quantized import QuantizedModel
 
 _LOG = logging.getLogger(__name__)
-_MAX_FAILURES_IN_A_ROW = 10
-
-
-@dataclass(frozen=True)
-class PhaseStarted:
-    """``done`` of ``total`` candidates of the phase have outcomes already."""
-
-    phase: Literal["search", "final"]
-    total: int
-    done: int
-
-
-@dataclass(frozen=True)
-class Started:
-    """The candidate is recorded and its evaluation begins."""
-
-    candidate: Candidate
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The outcome is recorded."""
-
-    outcome: Outcome
-
-
-Event: TypeAlias = PhaseStarted | Started | Finished
-Observer: TypeAlias = Callable[[Event], None]
 
 
 class Study:
@@ -133,7 +106,7 @@ class Study:
             strategy = self._named_strategy(strategy, morphisms, strategy_options)
         self._strategy = strategy
         if evaluate is None:
-            config = _config(dataset, config, device, workers)
+            config = training_config(dataset, config, device, workers)
             evaluate = self._evaluator(pruners, config, Path(out))
         self._evaluate = evaluate
         values = {
@@ -210,10 +183,11 @@ class Study:
             open_workers(self._workers, self._evaluate) as workers,
             lock_study(self._record.folder),
         ):
-            return self._search(candidates, workers, observer) + self._finish(workers, observer)
+            phase = Phase(self._journal, self._forecaster, self._limits, workers, observer)
+            return self._search(candidates, phase) + self._finish(phase)
 
     def front(self) -> ParetoFront:
-        """Pareto-optimal models that keep the limits, of the search and of the final phase."""
+        """Pareto-optimal models that keep the limits: searched, trained longer, pruned further."""
         return self._record.front()
 
     def load_model(self, candidate_id: int) -> "QuantizedModel":
@@ -224,13 +198,14 @@ class Study:
         """Test error (fraction) of the front's integer models by candidate id; measured once."""
         return self._record.measure_test(self._dataset)
 
-    def _search(self, total: int, workers: Workers, observer: Observer) -> int:
+    def _search(self, total: int, phase: Phase) -> int:
         history = search_history(self._journal.history())
         done = len(history.outcomes)
-        observer(PhaseStarted("search", max(total, len(history.candidates)), done))
-        return self._evaluate_all(self._search_candidates(total), workers, observer)
+        phase.observer(PhaseStarted("search", max(total, len(history.candidates)), done))
+        candidates = self._search_candidates(total)
+        return phase.run(lambda: next(candidates, None))
 
-    def _finish(self, workers: Workers, observer: Observer) -> int:
+    def _finish(self, phase: Phase) -> int:
         history = self._journal.history()
         pending = [c for c in history.pending if c.effort == "final"]
         done = sum(outcome.candidate.effort == "final" for outcome in history.outcomes)
@@ -241,9 +216,9 @@ class Study:
             lambda candidate: not self._forecaster.violations(candidate, self._limits),
             self._final_models,
         )
-        observer(PhaseStarted("final", done + len(pending) + len(planned), done))
+        phase.observer(PhaseStarted("final", done + len(pending) + len(planned), done))
         candidates = chain(pending, map(self._recorded, planned))
-        return self._evaluate_all(candidates, workers, observer)
+        return phase.run(lambda: next(candidates, None))
 
     def _front_by_error(self) -> list[Evaluation]:
         """The search's front by ascending error: by what no memory plan tells beforehand."""
@@ -296,53 +271,6 @@ class Study:
     def _recorded(self, candidate: Candidate) -> Candidate:
         self._journal.propose(candidate)
         return candidate
-
-    def _evaluate_all(
-        self, candidates: Iterator[Candidate], workers: Workers, observer: Observer
-    ) -> int:
-        """Evaluates as many at a time as workers are free; returns how many were recorded."""
-        recorded = failures = 0
-        while True:
-            outcomes: list[Outcome] = []
-            while workers.free and (candidate := next(candidates, None)) is not None:
-                observer(Started(candidate))
-                # A strategy should not propose these; training them would be wasted.
-                if violations := self._forecaster.violations(candidate, self._limits):
-                    outcomes = [Rejection(candidate, "infeasible", "; ".join(violations))]
-                    break
-                workers.submit(candidate)
-            outcomes = outcomes or workers.wait()
-            if not outcomes:
-                return recorded
-            for outcome in outcomes:
-                self._journal.record(outcome)
-                observer(Finished(outcome))
-                recorded += 1
-                failed = isinstance(outcome, Rejection) and outcome.kind in ("failed", "crashed")
-                failures = failures + 1 if failed else 0
-                if isinstance(outcome, Rejection) and failures == _MAX_FAILURES_IN_A_ROW:
-                    raise StudyError(
-                        f"{failures} evaluations failed one after another, the last one because "
-                        f"{outcome.reason}; remove the cause and run the study again"
-                    )
-
-
-def _config(
-    dataset: "Dataset",
-    config: "EvaluationConfig | None",
-    device: Device | None,
-    workers: WorkerCount,
-) -> "EvaluationConfig":
-    """How candidates are trained, and where."""
-    from .evaluation import EvaluationConfig
-    from .training import check_device
-
-    config = config or EvaluationConfig.for_dataset(dataset)
-    if device is not None:
-        config = config.on(device)
-    if workers != "ray":  # Else it is the machines of the cluster that need it.
-        check_device(config.training.device)
-    return config
 
 
 def _stored_options(database: Path, strategy: str) -> object | None:

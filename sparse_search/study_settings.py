@@ -11,6 +11,8 @@ from .errors import StudyError
 
 if TYPE_CHECKING:
     from .dataset import Dataset
+    from .evaluation import EvaluationConfig
+    from .workers import Device, WorkerCount
 
 # Recorded for a reader; a study may continue where they differ. The fingerprint says whether data
 # is the same, wherever it comes from.
@@ -59,6 +61,34 @@ def to_json_value(value: Any) -> Any:
     {'ram_bytes': 2048, 'model_bytes': 4096, 'model_definition': 'flash'}
     """
     return TypeAdapter(type(value)).dump_python(value, mode="json")
+
+
+def training_config(
+    dataset: "Dataset",
+    config: "EvaluationConfig | None",
+    device: "Device | None",
+    workers: "WorkerCount",
+) -> "EvaluationConfig":
+    """How candidates are trained, and where.
+
+    Args:
+        dataset: Decides how where ``config`` is None.
+        config: How.
+        device: Where; None leaves it to ``config``.
+        workers: Who trains.
+
+    Raises:
+        StudyError: This machine does the training and has no such device.
+    """
+    from .evaluation import EvaluationConfig  # imports torch
+    from .training import check_device
+
+    config = config or EvaluationConfig.for_dataset(dataset)
+    if device is not None:
+        config = config.on(device)
+    if workers != "ray":  # Else it is the machines of the cluster that need it.
+        check_device(config.training.device)
+    return config
 
 
 def check_settings(folder: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

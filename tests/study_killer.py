@@ -17,9 +17,9 @@ import torch
 # What a study imports when it needs it: once here and not in every fork.
 import morphisms  # noqa: F401
 from sparse_search.errors import StudyError
+from sparse_search.phases import Event
 from sparse_search.record import StudyRecord
 from sparse_search.search import sparse  # noqa: F401
-from sparse_search.study import Event
 
 STUDIES = {"fake": fakes.study, "sparse": fakes.sparse_study}
 CANDIDATES = 20

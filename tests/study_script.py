@@ -5,7 +5,7 @@ from pathlib import Path
 
 import study_fakes as fakes
 
-from sparse_search.study import Finished
+from sparse_search.phases import Finished
 
 if __name__ == "__main__":
     folder, workers, candidates, seconds = sys.argv[1:]

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from sparse_search.candidate import Candidate, Evaluation, History, Outcome, Rejection
 from sparse_search.finals import FIRST_FINAL_ID
+from sparse_search.phases import Finished, PhaseStarted, Started
 from sparse_search.progress import StudyProgress, describe
 from sparse_search.report import describe_stage, history_lines
-from sparse_search.study import Finished, PhaseStarted, Started
 
 
 def staged(candidate_id: int, stage: int) -> Candidate:

@@ -11,7 +11,7 @@ from morphisms import MORPHISMS
 from objectives import DEFAULT_OBJECTIVES
 from pruning import PRUNERS
 from sparse_search.candidate import Candidate, Evaluation, History
-from sparse_search.cli import _strategy_options
+from sparse_search.cli.run_command import _strategy_options
 from sparse_search.errors import InfeasibleError, StudyError
 from sparse_search.evaluation import plan_metrics
 from sparse_search.finals import search_history

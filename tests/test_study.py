@@ -13,8 +13,8 @@ from sparse_search.candidate import Candidate, Evaluation, History, Outcome, Rej
 from sparse_search.errors import InfeasibleError, StudyError
 from sparse_search.finals import FIRST_FINAL_ID, search_history
 from sparse_search.pareto import objective_values
+from sparse_search.phases import Event, Finished, PhaseStarted, Started
 from sparse_search.record import StudyRecord
-from sparse_search.study import Event, Finished, PhaseStarted, Started
 from sparse_search.target import Limits
 
 

@@ -1,18 +1,24 @@
-"""Report: tables, the front's CSV file and pictures of a study and of a memory plan."""
+"""Report: tables, the front's CSV file and pictures of a study, of a memory plan and of pruning."""
 
 from .front import FRONT_COLUMNS, front_frame, summary, write_front_csv
 from .front_plot import draw_front, front_figure
 from .health import HealthCard, health_cards, health_table
+from .layers_plot import draw_layers, layers_figure
 from .outcomes import describe_stage, history_lines
+from .path_plot import draw_paths, paths_figure
 from .plan_plot import draw_plan, plan_figure
+from .pruning import PruningGains, pruning_gains, pruning_table
 from .tables import boards_table, front_table, layers_table, plan_table
 
 __all__ = [
     "FRONT_COLUMNS",
     "HealthCard",
+    "PruningGains",
     "boards_table",
     "describe_stage",
     "draw_front",
+    "draw_layers",
+    "draw_paths",
     "draw_plan",
     "front_figure",
     "front_frame",
@@ -20,9 +26,13 @@ __all__ = [
     "health_cards",
     "health_table",
     "history_lines",
+    "layers_figure",
     "layers_table",
+    "paths_figure",
     "plan_figure",
     "plan_table",
+    "pruning_gains",
+    "pruning_table",
     "summary",
     "write_front_csv",
 ]

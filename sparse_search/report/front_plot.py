@@ -1,6 +1,7 @@
 """The picture of a study's front: the error against model size, and against working memory."""
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from ..candidate import Evaluation
@@ -17,13 +17,14 @@ from ..target import Limits
 from .axes import set_error_axis, set_size_axis
 from .files import DPI, save_png, text_box
 from .front import figure_of
-from .labels import Box, label_size, place_labels
+from .labels import Box
+from .point_labels import LABEL_POINTS, label_points
 from .series import LIMIT, STRONG, Series, find_series, points
 
 _PANEL_INCHES = (5.5, 5.5)
 _DEFAULT_PANELS = ("flash_bytes", "arena_bytes")
-_LABEL_POINTS = 8.5
 _LIMIT_DASHES = (0, (5, 2))
+_LEGEND_COLUMNS, _LEGEND_ROW = 3, 0.035
 # A limit this many times the largest model would squash the models: it is written, not drawn.
 _FAR_LIMIT = 8.0
 
@@ -67,7 +68,10 @@ def front_figure(
     figure = Figure(figsize=(width * len(panels), height), dpi=DPI)
     left = 0.75 / (width * len(panels))
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
-    figure.subplots_adjust(left=left, right=0.985, top=0.83, bottom=0.17, wspace=0.06)
+    handles = _legend(series, limits)
+    rows = ceil(len(handles) / (_LEGEND_COLUMNS * len(panels)))
+    bottom = 0.17 + _LEGEND_ROW * max(0, rows - 1)
+    figure.subplots_adjust(left=left, right=0.985, top=0.83, bottom=bottom, wspace=0.06)
     set_error_axis(
         grid[0, 0], [100 * figure_of(e, error) for group in series for e in group.evaluations]
     )
@@ -77,12 +81,11 @@ def front_figure(
     figure.text(left, 0.975, title, fontsize=13, weight="bold", va="top", parse_math=False)
     subtitle = _subtitle(sum(len(group.evaluations) for group in series), front, limits, panels)
     figure.text(left, 0.925, subtitle, fontsize=9.5, color="#555555", va="top", linespacing=1.35)
-    handles = _legend(series, limits)
     if handles:
         figure.legend(
             handles=handles,
             loc="lower center",
-            ncols=len(handles),
+            ncols=ceil(len(handles) / rows),
             frameon=False,
             fontsize=9,
             columnspacing=1.6,
@@ -109,7 +112,7 @@ def _draw_panel(
         best = _staircase(points(strong, name, error))
         axes.plot(*best.T, color=STRONG, linewidth=1.2, alpha=0.4, drawstyle="steps-post", zorder=3)
         to_pixels = axes.transData.transform
-        _label_points(
+        label_points(
             axes,
             [str(e.candidate.id) for e in strong],
             to_pixels(points(strong, name, error)),
@@ -143,50 +146,10 @@ def _draw_limit(axes: Axes, name: str, limit: int, near: bool) -> Box:
         rotation=90 if near else 0,
         ha="left" if near else "right",
         va="top",
-        fontsize=_LABEL_POINTS,
+        fontsize=LABEL_POINTS,
         color=LIMIT,
     )
     return text_box(label)
-
-
-def _label_points(
-    axes: Axes,
-    texts: Sequence[str],
-    strong: NDArray[np.float64],
-    pale: NDArray[np.float64],
-    taken: Sequence[Box],
-) -> None:
-    """Labels the strong points; all coordinates are pixels."""
-    scale = DPI / 72
-    sizes = [label_size(text, _LABEL_POINTS, scale) for text in texts]
-    window = axes.get_window_extent()
-    places = place_labels(
-        strong,
-        sizes,
-        (window.x0, window.y0, window.x1, window.y1),
-        scale=scale,
-        pale_points=pale,
-        taken=taken,
-    )
-    to_axes = axes.transAxes.inverted().transform
-    for text, point, place in zip(texts, strong, places, strict=True):
-        if place.leader is not None:
-            ends = to_axes([point, place.leader])
-            axes.plot(*ends.T, transform=axes.transAxes, color=STRONG, linewidth=0.6, zorder=3)
-        x, y = to_axes(place.center)
-        axes.text(
-            x,
-            y,
-            text,
-            transform=axes.transAxes,
-            ha="center",
-            va="center",
-            fontsize=_LABEL_POINTS,
-            color="#003a5c",
-            path_effects=[withStroke(linewidth=2, foreground="white")],
-            zorder=5,
-            gid="candidate",
-        )
 
 
 def _subtitle(count: int, front: ParetoFront, limits: Limits, panels: Sequence[str]) -> str:

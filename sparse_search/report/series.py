@@ -18,7 +18,9 @@ STRONG = "#0072B2"
 PALE = "#8d989f"
 LIMIT = "#D55E00"
 
-_MARKERS: dict[Effort, str] = {"search": "o", "final": "D"}
+_MARKERS: dict[Effort, str] = {"search": "o", "final": "D", "pruned": "^"}
+
+_PREFIXES: dict[Effort, str] = {"search": "", "final": "final, ", "pruned": "pruned further, "}
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,13 @@ def find_series(
     optimal = {e.candidate.id for e in front.evaluations}
     rest = [e for e in evaluations if e.candidate.id not in optimal]
     kinds: list[tuple[str, Effort, bool, bool]] = [
-        ("over a limit", "search", False, False),
-        ("final, over a limit", "final", False, False),
-        ("dominated", "search", False, True),
-        ("final, dominated", "final", False, True),
-        ("Pareto-optimal, with id", "search", True, True),
-        ("final, Pareto-optimal, with id", "final", True, True),
+        (f"{prefix}{what}", effort, strong, fits)
+        for what, strong, fits in (
+            ("over a limit", False, False),
+            ("dominated", False, True),
+            ("Pareto-optimal, with id", True, True),
+        )
+        for effort, prefix in _PREFIXES.items()
     ]
     found = []
     for label, effort, strong, fits in kinds:

@@ -40,12 +40,12 @@ def front_table(frame: pd.DataFrame, limits: Limits) -> Table:
         limits: What the models keep.
     """
     count = len(frame)
-    table = _table(f"{count} Pareto-optimal model{'' if count == 1 else 's'}")
+    table = plain_table(f"{count} Pareto-optimal model{'' if count == 1 else 's'}")
     bounds = limits.by_figure
     table.show_footer = bool(bounds)
     for name in FRONT_COLUMNS:
         footer = "limit" if name == "candidate" else f"{bounds[name]:,}" if name in bounds else ""
-        _number_column(table, _FRONT_HEADERS[name], footer)
+        number_column(table, _FRONT_HEADERS[name], footer)
     for row in frame.to_dict("records"):
         table.add_row(*(_cell(name, row[name]) for name in FRONT_COLUMNS))
     return table
@@ -65,10 +65,10 @@ def plan_table(plans: Mapping[KernelLibrary, MemoryPlan]) -> Table:
     Args:
         plans: ``all_plans`` of the model.
     """
-    table = _table("Memory and size in bytes, by definition and kernels")
+    table = plain_table("Memory and size in bytes, by definition and kernels")
     table.add_column("definition", no_wrap=True)
     for kernels in plans:
-        _number_column(table, kernels.value.replace("cmsis-nn-", "cmsis-nn\n"))
+        number_column(table, kernels.value.replace("cmsis-nn-", "cmsis-nn\n"))
     table.add_column("what is counted", ratio=1)
     figures = [definitions(plan) for plan in plans.values()]
     subject = ""
@@ -90,7 +90,7 @@ def layers_table(plan: MemoryPlan, graph: Graph | None = None) -> Table:
         graph: The planned graph; if given, shapes of outputs are shown.
     """
     peak = plan.peak
-    table = _table(f"Layers; kernels: {plan.kernels.value}")
+    table = plain_table(f"Layers; kernels: {plan.kernels.value}")
     table.caption = (
         f"▶ the peak: {peak.live_bytes:,} B live, aligned to {plan.alignment_bytes}: "
         + " + ".join(f"{name} {size:,}" for name, size in peak.buffers)
@@ -103,13 +103,13 @@ def layers_table(plan: MemoryPlan, graph: Graph | None = None) -> Table:
     table.add_column("operator", overflow="fold")
     table.add_column("kind", overflow="fold")
     if graph is not None:
-        _number_column(table, "output\nh×w×c")
+        number_column(table, "output\nh×w×c")
     for header in ("output\nB", "weights", "nonzeros"):
-        _number_column(table, header)
+        number_column(table, header)
     # A long name folds at the spaces between its parts.
     table.add_column("stored as", overflow="fold")
     for header in ("weights\nB", "flash\nB", "MACs"):
-        _number_column(table, header)
+        number_column(table, header)
     for index, layer in enumerate(plan.layers):
         marked = layer.name == peak.operator
         shape = [] if graph is None else ["×".join(map(str, graph.tensors[index + 1].shape))]
@@ -142,12 +142,12 @@ def layers_table(plan: MemoryPlan, graph: Graph | None = None) -> Table:
 
 def boards_table() -> Table:
     """Every known board: its memory, and what of it is left for an arena and a model."""
-    table = _table("Boards; memory in KB of 1024 B")
+    table = plain_table("Boards; memory in KB of 1024 B")
     table.add_column("board", no_wrap=True)
     table.add_column("mcu", overflow="fold")
     table.add_column("core", no_wrap=True)
     for header in ("RAM", "flash", "left for\narena", "left for\nmodel"):
-        _number_column(table, header)
+        number_column(table, header)
     table.add_column("note")
     for board in BOARDS.values():
         sizes = (
@@ -166,7 +166,8 @@ def boards_table() -> Table:
     return table
 
 
-def _table(title: str) -> Table:
+def plain_table(title: str) -> Table:
+    """An empty table in the style of all of them."""
     return Table(
         title=title,
         title_justify="left",
@@ -179,5 +180,6 @@ def _table(title: str) -> Table:
     )
 
 
-def _number_column(table: Table, header: str, footer: str = "") -> None:
+def number_column(table: Table, header: str, footer: str = "") -> None:
+    """Adds a column of numbers, which are never cut."""
     table.add_column(header, footer, justify="right", overflow="fold")

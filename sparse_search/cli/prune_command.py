@@ -1,0 +1,106 @@
+"""sparse-search prune: the models of a finished run, pruned further."""
+
+from typing import Annotated
+
+import typer
+
+from ..workers import Device
+from .shared import (
+    DataDir,
+    RunFolder,
+    WorkersText,
+    console,
+    log_to,
+    parse_workers,
+    show_certificates,
+    show_pruning,
+)
+
+
+def prune(
+    folder: RunFolder,
+    candidate: Annotated[
+        int | None, typer.Option(help="The one model to prune; default: those of the front.")
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="Such as channels,magnitude, or all; default: those of the run."),
+    ] = None,
+    codebook_bits: Annotated[
+        str,
+        typer.Option(
+            help="Bits of a codebook of weights, such as none,4,3: each doubles the work."
+        ),
+    ] = "none",
+    models: Annotated[
+        int, typer.Option(min=1, help="Models of the front that are pruned, spread over the error.")
+    ] = 6,
+    data_dir: DataDir = None,
+    workers: WorkersText = "1",
+    device: Annotated[
+        Device | None, typer.Option(help="Where networks are trained; default: as in the run.")
+    ] = None,
+) -> None:
+    """Prune the models of a run further, step by step; what is better joins the front."""
+    import torch
+
+    from ..api import defaults
+    from ..dataset import load_dataset
+    from ..delivery import deliver
+    from ..front_pruning import PathOptions, prune_front
+    from ..progress import StudyProgress
+    from ..record import StudyRecord
+    from ..report import front_table
+
+    torch.set_num_threads(1)  # The other cores are the workers'.
+    record = StudyRecord.open(folder)
+    parts = defaults()
+    names = tuple(pruner.name for pruner in parts["pruners"])
+    options = PathOptions(
+        names if methods == "all" else _names(methods),
+        _codebooks(codebook_bits),
+        candidate,
+        models,
+    )
+    stored = record.settings["dataset"]
+    with console.status(f"loading {stored['name']}"):
+        data = load_dataset(stored["source"], data_dir=data_dir, seed=record.settings["seed"])
+    log_to(folder / "study.log")
+    with StudyProgress(console) as progress:
+        try:
+            recorded = prune_front(
+                record,
+                data,
+                pruners=parts["pruners"],
+                objectives=parts["objectives"],
+                options=options,
+                workers=parse_workers(workers),
+                device=device,
+                observer=progress,
+            )
+        except KeyboardInterrupt:
+            console.print(
+                "stopped; what is finished is kept: the same command continues", style="yellow"
+            )
+            raise typer.Exit(130) from None
+        delivery = deliver(record, data, progress.step)
+    if recorded == 0:
+        console.print("complete: every step of these paths was there")
+    console.print(front_table(delivery.front, record.limits))
+    console.print(f"table    {delivery.csv}\npicture  {delivery.png}\nC        {delivery.exports}/")
+    show_pruning(delivery.gains, folder)
+    show_certificates(delivery)
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name for part in (text or "").split(",") if (name := part.strip()))
+
+
+def _codebooks(text: str) -> tuple[int | None, ...]:
+    """Numbers of bits, or none for weights of any value."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part == "none" or (part.isdecimal() and 1 <= int(part) <= 7) for part in parts):
+        raise typer.BadParameter(
+            f"expected bits from 1 to 7, or none, such as none,4,3, got {text!r}"
+        )
+    return tuple(None if part == "none" else int(part) for part in parts)

@@ -1,0 +1,157 @@
+"""sparse-search run: search, prune, measure, export and verify."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from ..search.scalarization import Rule
+from ..target import ModelDefinition
+from ..workers import Device
+from .shared import DataDir, WorkersText, console, log_to, parse_workers, show_certificates
+
+if TYPE_CHECKING:
+    from ..search.sparse import SparseOptions
+    from ..target import Limits
+
+
+def run(
+    dataset: Annotated[str, typer.Argument(help="digits, mnist, cifar10, ... or a path.")],
+    data_dir: DataDir = None,
+    target: Annotated[str | None, typer.Option(help="A board; see `boards`.")] = None,
+    max_ram: Annotated[str | None, typer.Option(help="Limit of the arena, such as 2KB.")] = None,
+    max_model_size: Annotated[
+        str | None, typer.Option(help="Limit of the model's size, such as 2KB.")
+    ] = None,
+    size_definition: Annotated[
+        ModelDefinition, typer.Option(help="Which size of the model is limited.")
+    ] = "flash",
+    candidates: Annotated[
+        int, typer.Option(min=1, help="Candidates of the search in all, also after a resume.")
+    ] = 24,
+    workers: WorkersText = "1",
+    device: Annotated[
+        Device, typer.Option(help="Where networks are trained; all workers share a GPU.")
+    ] = "cpu",
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/DATASET.")] = None,
+    strategy: Annotated[str, typer.Option(help="sparse, random, evolution or ehvi.")] = "sparse",
+    stages: Annotated[
+        str | None,
+        typer.Option(
+            help="Candidates in stages 1 and 2 of sparse, such as 50,15; default: half of "
+            "--candidates, and 15 %."
+        ),
+    ] = None,
+    scalarization: Annotated[
+        Rule | None, typer.Option(help="How sparse chooses; default: hypervolume.")
+    ] = None,
+    early_stopping: Annotated[
+        bool, typer.Option(help="End a training once a model that is no larger is clearly better.")
+    ] = True,
+    final_models: Annotated[
+        int, typer.Option(min=1, help="Models of the front that get the long final training.")
+    ] = 6,
+) -> None:
+    """Search, prune, measure, export and verify; the same command again continues."""
+    import torch
+
+    from ..api import defaults, health
+    from ..dataset import load_dataset
+    from ..delivery import deliver
+    from ..progress import StudyProgress
+    from ..report import front_table, health_table, summary
+    from ..space import SearchSpace
+    from ..study import Study
+
+    torch.set_num_threads(1)  # The other cores are the workers'; proposals repeat exactly.
+    limits = _limits(target, max_ram, max_model_size, size_definition)
+    with console.status(f"loading {dataset}"):
+        data = load_dataset(dataset, data_dir=data_dir, seed=seed)
+    for remark in data.remarks:
+        console.print(f"[yellow]note:[/yellow] {escape(remark)}")
+    folder = out or Path("runs") / data.name
+    study = Study(
+        dataset=data,
+        space=SearchSpace(data.input_shape, data.class_count),
+        limits=limits,
+        strategy=strategy,
+        strategy_options=_strategy_options(strategy, folder, candidates, stages, scalarization),
+        out=folder,
+        seed=seed,
+        workers=parse_workers(workers),
+        device=device,
+        early_stopping=early_stopping,
+        final_models=final_models,
+        **defaults(),
+    )
+    log_to(folder / "study.log")
+    bounds = ", ".join(f"{name} <= {bound:,} B" for name, bound in limits.by_figure.items())
+    console.print(
+        f"{escape(data.name)}: {len(data.train):,} training and {len(data.validation):,} "
+        f"validation images of {'x'.join(map(str, data.input_shape))}, {data.class_count} "
+        f"classes; limits: {bounds or 'none'}; folder: {escape(str(folder))}",
+        soft_wrap=True,
+    )
+    with StudyProgress(console) as progress:
+        try:
+            recorded = study.run(candidates, progress)
+        except KeyboardInterrupt:
+            console.print(
+                "stopped; what is finished is kept: the same command continues", style="yellow"
+            )
+            raise typer.Exit(130) from None
+        delivery = deliver(study.record, data, progress.step)
+    if recorded == 0:
+        console.print(f"complete: all {candidates} candidates and the final models were there")
+    console.print(front_table(delivery.front, limits))
+    console.print(escape(summary(delivery.front, limits)), soft_wrap=True)
+    console.print(health_table(health(study.record)))
+    console.print(f"table    {delivery.csv}\npicture  {delivery.png}\nC        {delivery.exports}/")
+    show_certificates(delivery)
+
+
+def _limits(
+    target: str | None, max_ram: str | None, max_model_size: str | None, definition: ModelDefinition
+) -> "Limits":
+    """Limits of a board, of explicit sizes, or of a board with one of them replaced."""
+    from ..boards import find_board
+    from ..target import Limits, parse_size
+
+    board = None if target is None else find_board(target)
+    ram = board.arena_limit_bytes if board else None
+    model = board.model_limit_bytes if board else None
+    return Limits(
+        parse_size(max_ram) if max_ram else ram,
+        parse_size(max_model_size) if max_model_size else model,
+        definition,
+    )
+
+
+def _strategy_options(
+    strategy: str, folder: Path, candidates: int, stages: str | None, scalarization: Rule | None
+) -> "SparseOptions | None":
+    """Options of a new study, made for its number of candidates; None keeps those of an old one."""
+    from dataclasses import replace
+
+    from ..record import DATABASE, StudyRecord
+    from ..search.sparse import SparseOptions
+    from ..search.strategies import stored_options
+
+    if strategy != "sparse":
+        if stages or scalarization:
+            raise typer.BadParameter("--stages and --scalarization are options of sparse")
+        return None
+    known = None
+    if (folder / DATABASE).is_file():
+        known = stored_options(StudyRecord.open(folder).settings, strategy)
+        if not (stages or scalarization):
+            return None
+    options: SparseOptions = known or SparseOptions.for_budget(candidates)
+    if stages:
+        first, _, pruning = stages.partition(",")
+        if not (first.strip().isdecimal() and pruning.strip().isdecimal()):
+            raise typer.BadParameter(f"expected two numbers such as 50,15, got {stages!r}")
+        options = replace(options, stages=(int(first), int(pruning)))
+    return replace(options, scalarization=scalarization) if scalarization else options

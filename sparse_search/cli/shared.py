@@ -1,0 +1,98 @@
+"""What the commands share: the console, arguments, the log, loading data, what a run delivers."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ..errors import DatasetError
+from ..workers import WorkerCount
+
+if TYPE_CHECKING:
+    from ..dataset import Dataset
+    from ..delivery import Delivery
+    from ..report import PruningGains
+
+console = Console(width=None if sys.stdout.isatty() else 110)
+
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Where data sets are; default: SPARSE_SEARCH_DATA_DIR.")
+]
+MaxMacCost = Annotated[
+    float | None,
+    typer.Option(help="No layer may be more than this many times slower than with dense weights."),
+]
+CountCode = Annotated[
+    bool, typer.Option("--count-code", help="Choose encodings so that code counts as size, too.")
+]
+WorkersText = Annotated[
+    str, typer.Option(help="Processes that evaluate, or `ray` for a running Ray cluster.")
+]
+
+
+def parse_workers(text: str) -> WorkerCount:
+    """A positive number of processes, or a Ray cluster."""
+    if text == "ray":
+        return "ray"
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"expected a number of 1 or more, or ray, got {text!r}")
+    return int(text)
+
+
+def log_to(path: Path) -> None:
+    """Sends tracebacks of failed candidates and remarks of the search to a file."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log = logging.getLogger("sparse_search")
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    log.propagate = False
+
+
+def load_if_there(source: str, data_dir: Path | None, seed: int) -> "Dataset | None":
+    """The data set, or None with a note on what is used instead."""
+    from ..dataset import load_dataset
+
+    try:
+        with console.status(f"loading {source}"):
+            return load_dataset(source, data_dir=data_dir, seed=seed)
+    except DatasetError as error:
+        console.print(
+            f"[yellow]note:[/yellow] random images are used instead of the data set: "
+            f"{escape(str(error))}"
+        )
+        return None
+
+
+def show_certificates(delivery: "Delivery") -> None:
+    """Says what verification found; ends the command with exit code 1 where it failed."""
+    for candidate_id, certificate in delivery.certificates.items():
+        if not certificate.passed:
+            for failure in certificate.failures:
+                console.print(f"[red]candidate {candidate_id}: {escape(failure)}")
+    if not delivery.verified:
+        raise typer.Exit(1)
+    if delivery.certificates:
+        images = next(iter(delivery.certificates.values())).images
+        console.print(
+            f"verified: host C and Python agree on all {images:,} test images, byte for byte, "
+            f"for {len(delivery.certificates)} models",
+            style="green",
+            highlight=False,
+        )
+
+
+def show_pruning(gains: "PruningGains | None", folder: Path) -> None:
+    """What pruning the models further has gained, if that was done."""
+    from ..delivery import PRUNING
+    from ..report import pruning_table
+
+    if gains is not None:
+        console.print(pruning_table(gains))
+        console.print(f"pictures {folder / PRUNING}/")
+        console.print(escape(gains.sentence), soft_wrap=True)
