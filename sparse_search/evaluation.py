@@ -1,6 +1,6 @@
 """Evaluator: everything that happens to one candidate, from weights to measured objectives.
 
-    inherit -> train -> prune step by step -> quantize -> plan -> measure
+    inherit -> train -> prune step by step -> quantize, and train as int8 -> plan -> measure
 
 A training that cannot give a Pareto-optimal model any more is stopped (``stopping``), and one that
 is interrupted goes on from its last rung (``rungs``).
@@ -29,6 +29,7 @@ from .inheritance import inherit
 from .interfaces import Objective, Pruner
 from .memory import KernelLibrary, MemoryPlan, plan_memory
 from .network import Network
+from .quantization_aware import fine_tune_quantized
 from .quantize import quantize
 from .quantized import QuantizedModel
 from .rungs import Rungs
@@ -64,6 +65,11 @@ class EvaluationConfig:
         final_fine_tuning_epochs: Fine-tuning after each pruning step of a model of the front.
         fine_tuning_rate: Learning rate of fine-tuning as a fraction of the training's.
         calibration_images: Training images that fix the int8 ranges of activations.
+        quantized_epochs: Quantization-aware training at the end, in the search; 0 for
+            quantization after training.
+        final_quantized_epochs: The same of a model of the front.
+        clustering_epochs: The least number of such epochs for a candidate with a codebook.
+        quantized_rate: Learning rate of such epochs as a fraction of the training's.
     """
 
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -74,6 +80,10 @@ class EvaluationConfig:
     fine_tuning_rate: float = 0.5
     inherited_loss: float = 0.65
     calibration_images: int = 512
+    quantized_epochs: int = 0
+    final_quantized_epochs: int = 4
+    clustering_epochs: int = 2
+    quantized_rate: float = 0.1
 
     @staticmethod
     def for_dataset(dataset: Dataset) -> "EvaluationConfig":
@@ -87,6 +97,8 @@ class EvaluationConfig:
                 fine_tuning_epochs=12,
                 final_epochs=120,
                 final_fine_tuning_epochs=40,
+                final_quantized_epochs=20,
+                clustering_epochs=12,
             )
         return EvaluationConfig(training)
 
@@ -113,6 +125,16 @@ class EvaluationConfig:
         epochs = self.final_fine_tuning_epochs if final else self.fine_tuning_epochs
         training = apply_recipe(self.training, candidate.recipe)
         rate = training.learning_rate * self.fine_tuning_rate
+        return training.with_epochs(epochs).with_learning_rate(rate)
+
+    def quantized_tuning(self, candidate: Candidate) -> TrainingConfig:
+        """Training in the arithmetic of the int8 model, after pruning; maybe of no epochs."""
+        final = candidate.effort == "final"
+        epochs = self.final_quantized_epochs if final else self.quantized_epochs
+        if candidate.codebook_bits is not None:
+            epochs = max(epochs, self.clustering_epochs)
+        training = apply_recipe(self.training, candidate.recipe)
+        rate = training.learning_rate * self.quantized_rate
         return training.with_epochs(epochs).with_learning_rate(rate)
 
 
@@ -178,7 +200,7 @@ class Evaluator:
         if rungs.reason is not None:
             return Rejection(candidate, "stopped", rungs.reason, curve, rungs.expected_error)
         network = self._pruned(candidate, network)
-        model = quantize(network, self._calibration_images())
+        model = self._quantized(candidate, network)
         plan = plan_memory(model, KernelLibrary.RUNTIME)
         objectives = {o.name: o.measure(model, plan, self.dataset) for o in self.objectives}
         _write(model_path(self.folder, candidate.id), model)
@@ -260,6 +282,19 @@ class Evaluator:
                 self._torch_generator(candidate.id, 2 + number),
             )
         return network
+
+    def _quantized(self, candidate: Candidate, network: Network) -> QuantizedModel:
+        config = self.config.quantized_tuning(candidate)
+        if config.epochs == 0:
+            return quantize(network, self._calibration_images())
+        return fine_tune_quantized(
+            network,
+            self.dataset,
+            config,
+            self._calibration_images(),
+            self._torch_generator(candidate.id, 2 + len(candidate.pruning)),
+            codebook_bits=candidate.codebook_bits,
+        )
 
     def _key(self, candidate: Candidate) -> str:
         """Of what a training depends on, besides the data and the parent's weights."""

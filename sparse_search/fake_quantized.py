@@ -46,7 +46,7 @@ from .network import (
     vectors,
 )
 from .quantized import QuantizedModel
-from .straight_through import clamp, joined, rescaled, straight_through
+from .straight_through import added, averaged, clamp, joined, rescaled, straight_through
 
 
 class FakeQuantizedNetwork(nn.Module):
@@ -136,30 +136,30 @@ class FakeQuantizedNetwork(nn.Module):
         if isinstance(operator, MaxPool2d):
             return functional.max_pool2d(x, operator.kernel, operator.stride)
         if isinstance(operator, AvgPool2d):
-            # CMSIS-NN rounds the mean with the zero point, halves away from zero.
-            mean = functional.avg_pool2d(x, operator.kernel, operator.stride) + output.zero_point
-            exact = (mean.detach() + mean.detach().sign() * 0.5).trunc_()
-            return straight_through(mean, exact) - output.zero_point
-        factors = [levels.tensors[name].scale / output.scale for name in operator.inputs]
-        lowest, highest = -128 - output.zero_point, 127 - output.zero_point
+            mean = functional.avg_pool2d(x, operator.kernel, operator.stride)
+            return averaged(mean, output.zero_point)
+        sources = [levels.tensors[name] for name in operator.inputs]
         if isinstance(operator, Concat):
             parts = [
-                joined(vectors(z[name]), levels.tensors[name], output) for name in operator.inputs
+                joined(vectors(z[name]), source, output)
+                for name, source in zip(operator.inputs, sources, strict=True)
             ]
             return torch.cat(parts, dim=1)[:, :, None, None]
-        lowest = 0 if operator.activation == "relu" else lowest
+        lowest = 0 if operator.activation == "relu" else -128 - output.zero_point
+        highest = 127 - output.zero_point
         if isinstance(operator, Add):
-            y = x * factors[0] + z[operator.inputs[1]] * factors[1]
-            return clamp(y, y.detach().round(), lowest, highest)
+            scales = (sources[0], sources[1], output)
+            return added(x, z[operator.inputs[1]], scales, lowest, highest)
         if isinstance(operator, Dense):
             x = vectors(x)
             if dropout is not None and operator.name == self._first_dense:
                 x = dropout(x)
-        held = levels.weights[operator.name]
-        layer = self._layer(operator.name)
-        sums = linear_part(operator, x)(x, *layer.weight_and_bias(held, levels.tensors))
-        exact = rescaled(sums, held.multiplier, held.shift)
-        return clamp(sums * layer.factor(held, factors[0], sums), exact, lowest, highest)
+        layer, held = self._layer(operator.name), levels.weights[operator.name]
+        weight, bias = layer.weight_and_bias(held, sources[0].scale)
+        sums = linear_part(operator, x)(x, weight, bias)
+        factor = layer.factor(held, sources[0].scale / output.scale)
+        smooth = sums * factor.reshape(-1, *[1] * (sums.dim() - 2))
+        return clamp(smooth, rescaled(sums, held.multiplier, held.shift), lowest, highest)
 
 
 class _Layer(nn.Module):
@@ -222,28 +222,27 @@ class _Layer(nn.Module):
             levels, pruned = levels[kept], not kept.all()
         return fit_codebook(levels, np.ones(levels.shape), size, with_zero=pruned)
 
-    def weight_and_bias(
-        self, held: QuantizedWeights, tensors: Mapping[str, TensorQuantization]
-    ) -> tuple[Tensor, Tensor]:
+    def weight_and_bias(self, held: QuantizedWeights, input_scale: float) -> tuple[Tensor, Tensor]:
         """Levels of weights and biases, with the gradients of what they were rounded from."""
-        per_unit = self._tensor(self._unit / self._scale).reshape(
-            -1, *[1] * (self.weight.dim() - 1)
-        )
+        per_unit = self._tensor(self._unit / self._scale)
+        smooth = self.weight * per_unit.reshape(-1, *[1] * (self.weight.dim() - 1))
         exact = torch_layout(self._operator, self._tensor(held.weights))
-        weight = straight_through((self.weight * per_unit).clamp(-127.5, 127.5), exact)
-        step = tensors[self._operator.inputs[0]].scale * held.scale
-        bias = self.bias * self._tensor(self._bias_unit / step)
+        weight = straight_through(smooth.clamp(-127.5, 127.5), exact)
+        bias = self.bias * self._tensor(self._bias_unit / (input_scale * held.scale))
+        # A gain does not scale the bias, so its levels go the other way.
+        bias = bias / self._unit_gain()
         return weight, straight_through(bias, self._tensor(held.bias))
 
-    def factor(self, held: QuantizedWeights, input_per_output: float, like: Tensor) -> Tensor:
-        """M with the gradient of the gain, to be multiplied with sums of products."""
-        exact = self._tensor(held.scale * input_per_output)
-        # The derivative of exp(g) c is itself.
-        factor = exact * (1.0 + self.gain - self.gain.detach())
-        return factor.reshape(-1, *[1] * (like.dim() - 2))
+    def factor(self, held: QuantizedWeights, input_per_output: float) -> Tensor:
+        """M [OC], with the gradient of the gain."""
+        return self._tensor(held.scale * input_per_output) * self._unit_gain()
+
+    def _unit_gain(self) -> Tensor:
+        """1 with the gradient that exp(g) has relative to itself."""
+        return 1.0 + (self.gain - self.gain.detach())
 
     def _tensor(self, values: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(values.astype(np.float32)).to(self.weight.device)
+        return torch.from_numpy(values).to(self.weight)
 
 
 def _float64(values: Tensor) -> NDArray[np.float64]:
