@@ -1,6 +1,6 @@
 """Evaluator: everything that happens to one candidate, from weights to measured objectives.
 
-    inherit -> train -> prune step by step -> quantize -> plan -> measure
+    inherit -> train -> prune step by step -> quantize, and train as int8 -> plan -> measure
 
 A training that cannot give a Pareto-optimal model any more is stopped (``stopping``), and one that
 is interrupted goes on from its last rung (``rungs``).
@@ -31,11 +31,12 @@ from .inheritance import inherit
 from .interfaces import Objective, Pruner
 from .memory import KernelLibrary, MemoryPlan, plan_memory
 from .network import Network
+from .quantization_aware import fine_tune_quantized
 from .quantize import quantize
 from .quantized import QuantizedModel
 from .rungs import Rungs
 from .space import SearchSpace
-from .training import TrainingConfig, default_augmentation, error_rate, train
+from .training import Criterion, TrainingConfig, default_augmentation, error_rate, train
 from .workers import Device
 
 _PLAN_METRICS = (
@@ -68,6 +69,11 @@ class EvaluationConfig:
         calibration_images: Training images that fix the int8 ranges of activations.
         distillation: How much fine-tuning learns from the network before pruning, in the search.
         final_distillation: The same for a model of the front.
+        quantized_epochs: Quantization-aware training at the end, in the search; 0 for
+            quantization after training.
+        final_quantized_epochs: The same of a model of the front.
+        clustering_epochs: The least number of such epochs for a candidate with a codebook.
+        quantized_rate: Learning rate of such epochs as a fraction of the training's.
     """
 
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -80,6 +86,10 @@ class EvaluationConfig:
     calibration_images: int = 512
     distillation: Distillation = field(default_factory=partial(Distillation, weight=0.0))
     final_distillation: Distillation = field(default_factory=Distillation)
+    quantized_epochs: int = 0
+    final_quantized_epochs: int = 4
+    clustering_epochs: int = 2
+    quantized_rate: float = 0.1
 
     @staticmethod
     def for_dataset(dataset: Dataset) -> "EvaluationConfig":
@@ -93,6 +103,8 @@ class EvaluationConfig:
                 fine_tuning_epochs=12,
                 final_epochs=120,
                 final_fine_tuning_epochs=40,
+                final_quantized_epochs=20,
+                clustering_epochs=12,
             )
         return EvaluationConfig(training)
 
@@ -124,6 +136,16 @@ class EvaluationConfig:
     def teaching(self, candidate: Candidate) -> Distillation:
         """What fine-tuning learns from the network before pruning."""
         return self.distillation if candidate.effort == "search" else self.final_distillation
+
+    def quantized_tuning(self, candidate: Candidate) -> TrainingConfig:
+        """Training in the arithmetic of the int8 model, after pruning; maybe of no epochs."""
+        searching = candidate.effort == "search"
+        epochs = self.quantized_epochs if searching else self.final_quantized_epochs
+        if candidate.codebook_bits is not None:
+            epochs = max(epochs, self.clustering_epochs)
+        training = apply_recipe(self.training, candidate.recipe)
+        rate = training.learning_rate * self.quantized_rate
+        return training.with_epochs(epochs).with_learning_rate(rate)
 
 
 def apply_recipe(training: TrainingConfig, recipe: Recipe) -> TrainingConfig:
@@ -187,8 +209,10 @@ class Evaluator:
             rungs.judge(curve, len(curve))
         if rungs.reason is not None:
             return Rejection(candidate, "stopped", rungs.reason, curve, rungs.expected_error)
-        network = self._pruned(candidate, network)
-        model = quantize(network, self._calibration_images())
+        teaching = self.config.teaching(candidate)
+        criterion = teaching.criterion(network, self.config.training.label_smoothing)
+        network = self._pruned(candidate, network, criterion)
+        model = self._quantized(candidate, network, criterion)
         plan = plan_memory(model, KernelLibrary.RUNTIME)
         objectives = {o.name: o.measure(model, plan, self.dataset) for o in self.objectives}
         _write(model_path(self.folder, candidate.id), model)
@@ -259,10 +283,11 @@ class Evaluator:
         _write(path, network)  # Last: where there are weights, there is a curve.
         return network, result.curve
 
-    def _pruned(self, candidate: Candidate, network: Network) -> Network:
+    def _pruned(
+        self, candidate: Candidate, network: Network, criterion: Criterion | None
+    ) -> Network:
         by_name = {pruner.name: pruner for pruner in self.pruners}
         config = self.config.fine_tuning(candidate)
-        criterion = self.config.teaching(candidate).criterion(network, config.label_smoothing)
         for number, step in enumerate(candidate.pruning):
             network = by_name[step.method].prune(
                 network,
@@ -273,6 +298,22 @@ class Evaluator:
                 criterion=criterion,
             )
         return network
+
+    def _quantized(
+        self, candidate: Candidate, network: Network, criterion: Criterion | None
+    ) -> QuantizedModel:
+        config = self.config.quantized_tuning(candidate)
+        if config.epochs == 0:
+            return quantize(network, self._calibration_images())
+        return fine_tune_quantized(
+            network,
+            self.dataset,
+            config,
+            self._calibration_images(),
+            self._torch_generator(candidate.id, 2 + len(candidate.pruning)),
+            codebook_bits=candidate.codebook_bits,
+            criterion=criterion,
+        )
 
     def _key(self, candidate: Candidate) -> str:
         """Of what a training depends on, besides the data and the parent's weights."""

@@ -200,14 +200,14 @@ class Network(nn.Module):
             y = x + tensors[operator.inputs[1]]
             return functional.relu_(y) if operator.activation == "relu" else y
         if isinstance(operator, Concat):
-            parts = [_vectors(tensors[name]) for name in operator.inputs]
+            parts = [vectors(tensors[name]) for name in operator.inputs]
             return torch.cat(parts, dim=1)[:, :, None, None]
         unit = self.unit(operator.name)
         if isinstance(operator, Dense):
-            x = _vectors(x)
+            x = vectors(x)
             if dropout is not None and operator.name == self._first_dense:
                 x = dropout(x)
-        linear = _linear_part(operator, x)
+        linear = linear_part(operator, x)
         if noise is None:
             y = linear(x, unit.weight, unit.bias)
         else:
@@ -223,8 +223,8 @@ class Network(nn.Module):
 
     def apply_masks(self) -> None:
         """Sets every pruned weight to zero."""
-        for _, unit in self:
-            unit.apply_mask()
+        for unit in self.units.values():
+            cast(Unit, unit).apply_mask()
 
     def folded(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Weights in CMSIS-NN's layout and biases [out_c] with the batch norm folded in."""
@@ -233,11 +233,7 @@ class Network(nn.Module):
         scale, shift = unit.scale_and_shift()
         weight = unit.weight.detach()
         weight = weight * scale.reshape(-1, *[1] * (weight.dim() - 1))
-        if isinstance(operator, Conv2d):
-            weight = weight.permute(0, 2, 3, 1)
-        elif isinstance(operator, DepthwiseConv2d):
-            weight = weight.permute(1, 2, 3, 0)
-        return weight.contiguous().numpy(), shift.numpy()
+        return deployed_layout(operator, weight).contiguous().numpy(), shift.numpy()
 
     @torch.no_grad()
     def activations(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -284,7 +280,21 @@ class Network(nn.Module):
         return network
 
 
-def _linear_part(operator: WeightedOperator, x: Tensor) -> Linear:
+def deployed_layout(operator: WeightedOperator, weight: Tensor) -> Tensor:
+    """A view of weights of a unit as CMSIS-NN has them, see ``Graph.weight_shape``."""
+    if isinstance(operator, Conv2d):
+        return weight.permute(0, 2, 3, 1)
+    return weight.permute(1, 2, 3, 0) if isinstance(operator, DepthwiseConv2d) else weight
+
+
+def torch_layout(operator: WeightedOperator, weight: Tensor) -> Tensor:
+    """The inverse of ``deployed_layout``."""
+    if isinstance(operator, Conv2d):
+        return weight.permute(0, 3, 1, 2)
+    return weight.permute(3, 0, 1, 2) if isinstance(operator, DepthwiseConv2d) else weight
+
+
+def linear_part(operator: WeightedOperator, x: Tensor) -> Linear:
     """Sums of products, and a bias if there is one, for inputs that are like ``x``."""
     if isinstance(operator, Dense):
         return functional.linear
@@ -300,7 +310,7 @@ def _linear_part(operator: WeightedOperator, x: Tensor) -> Linear:
     return convolve
 
 
-def _vectors(x: Tensor) -> Tensor:
+def vectors(x: Tensor) -> Tensor:
     """Feature maps [n, c, h, w] as vectors [n, h * w * c]; vectors [n, c] as they are."""
     return x.permute(0, 2, 3, 1).flatten(1) if x.dim() == 4 else x
 

@@ -112,9 +112,10 @@ def describe(outcome: Outcome) -> str:
 
 def _origin(candidate: Candidate) -> str:
     """Where a candidate came from."""
-    pruning = " ".join(f"{step.method} {step.sparsity:.0%}" for step in candidate.pruning)
+    steps = [f"{step.method} {step.sparsity:.0%}" for step in candidate.pruning]
     if candidate.codebook_bits is not None:
-        pruning = f"{pruning} {candidate.codebook_bits}-bit codebook".strip()
+        steps.append(f"codebook {candidate.codebook_bits} bit")
+    pruning = " ".join(steps)
     if candidate.effort == "final":
         start = f"final of {candidate.parent}"
     elif candidate.effort == "pruned":

@@ -19,18 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import QuantizationError
-from .graph import (
-    Activation,
-    Add,
-    AvgPool2d,
-    Concat,
-    DepthwiseConv2d,
-    Graph,
-    MaxPool2d,
-    WeightedOperator,
-)
-from .integer import INPUT_QUANTIZATION, QuantizedWeights, TensorQuantization, channel_rows
-from .integer.checks import INPUT_SPAN, check_images
+from .graph import AvgPool2d, Concat, Graph, MaxPool2d, WeightedOperator
+from .integer import TensorQuantization
+from .integer.checks import check_images
+from .levels import Reach, RealWeights, assign_levels, wide_enough
 from .quantized import QuantizedModel
 
 Reals = NDArray[np.floating[Any]]
@@ -39,13 +31,6 @@ CLIP_RATIOS: tuple[float, ...] = tuple(1.0 - 0.025 * step for step in range(21))
 """Fractions of the observed range, 1 to 0.5, among which the best clipping is chosen."""
 
 _HISTOGRAM_BINS = 4096
-# Limits of what a channel may reach, in accumulator and output steps; both leave int32 room for
-# rounded weights and for the left shift.
-_ACCUMULATOR_STEPS_MAX = 2.0**30
-_OUTPUT_STEPS_MAX = 2.0**28
-# Weights below this M contribute so little that a coarser scale costs less than half an output
-# step; the bias keeps a resolution of 2^-20 steps, and M stays in CMSIS-NN's range.
-_FACTOR_MIN = 2.0**-20
 
 
 class FloatModel(Protocol):
@@ -91,29 +76,16 @@ def quantize(
         raise QuantizationError("expected at least one calibration image, got none")
     observed = network.activations(images)
     unclipped = _sources(graph, graph.output.name)
-    tensors = {graph.input.name: INPUT_QUANTIZATION}
-    weights: dict[str, QuantizedWeights] = {}
-    for operator in graph.operators:
-        name = operator.output
-        if isinstance(operator, MaxPool2d | AvgPool2d):
-            tensors[name] = tensors[operator.inputs[0]]
-            continue
+
+    def real_weights(operator: WeightedOperator) -> RealWeights:
+        return RealWeights(*_folded(network, graph, operator))
+
+    def choose(name: str, reach: Reach) -> TensorQuantization:
         _require_finite(observed, name, (len(images), *graph.shape(name)))
         ratios = (1.0,) if name in unclipped else tuple(clip_ratios)
-        if isinstance(operator, Add | Concat):
-            sources = [tensors[source] for source in operator.inputs]
-            reach = _join_reach(operator, sources)
-            tensors[name] = _output_quantization(observed[name], reach, ratios)
-        else:
-            real = _folded(network, graph, operator)
-            source = tensors[operator.inputs[0]]
-            magnitude = float(_channel_reach(*real, operator, source.scale).max())
-            reach = _activated(magnitude, operator.activation)
-            tensors[name] = _output_quantization(observed[name], reach, ratios)
-            weights[operator.name] = _quantize_weights(
-                *real, operator, source.scale, tensors[name].scale
-            )
-    return QuantizedModel(graph, tensors, weights)
+        return _output_quantization(observed[name], reach, ratios)
+
+    return assign_levels(graph, real_weights, choose).model()
 
 
 def choose_quantization(
@@ -158,7 +130,7 @@ def range_quantization(low: float, high: float) -> TensorQuantization:
 
 
 def _output_quantization(
-    values: Reals, reach: tuple[float, float], clip_ratios: Sequence[float]
+    values: Reals, reach: Reach, clip_ratios: Sequence[float]
 ) -> TensorQuantization:
     """Quantization of an operator's output; ``reach`` bounds its values for any image.
 
@@ -169,61 +141,13 @@ def _output_quantization(
     """
     low, high = reach
     if np.any(values):
-        chosen = choose_quantization(values, clip_ratios)
-        # Far below its reach, a tensor's left shift would leave int32.
-        scale = max(chosen.scale, max(-low, high) / _OUTPUT_STEPS_MAX)
-        return TensorQuantization(scale, chosen.zero_point)
+        return wide_enough(choose_quantization(values, clip_ratios), reach)
     if low == high:
         # Zero for every image, so any scale is right; a fine one keeps the biases that are added
         # to it downstream precise.
         return TensorQuantization(2.0**-16, -128)
     # Never active on the calibration images: prepare for all that any image can cause.
     return range_quantization(low, high)
-
-
-def _activated(magnitude: float, activation: Activation) -> tuple[float, float]:
-    """(least, largest) value of an activation whose input is at most ``magnitude`` from 0."""
-    return (0.0 if activation == "relu" else -magnitude), magnitude
-
-
-def _join_reach(
-    operator: Add | Concat, sources: Sequence[TensorQuantization]
-) -> tuple[float, float]:
-    """(least, largest) value that an operator without weights can make of its inputs."""
-    if isinstance(operator, Add):
-        return _activated(INPUT_SPAN * sum(s.scale for s in sources), operator.activation)
-    return (
-        min(s.scale * (-128 - s.zero_point) for s in sources),
-        max(s.scale * (127 - s.zero_point) for s in sources),
-    )
-
-
-def _quantize_weights(
-    weights: Reals,
-    bias: Reals,
-    operator: WeightedOperator,
-    input_scale: float,
-    output_scale: float,
-) -> QuantizedWeights:
-    depthwise = isinstance(operator, DepthwiseConv2d)
-    rows = channel_rows(weights, depthwise)
-    reach = _channel_reach(weights, bias, operator, input_scale)
-    scale = np.abs(rows).max(axis=1) / 127
-    scale = np.maximum(scale, reach / (input_scale * _ACCUMULATOR_STEPS_MAX))
-    scale = np.maximum(scale, _FACTOR_MIN * output_scale / input_scale)
-    levels = np.clip(np.rint(rows / scale[:, None]), -127, 127).astype(np.int8)
-    laid_out = (levels.T if depthwise else levels).reshape(weights.shape)
-    bias_levels = np.rint(bias / (input_scale * scale)).astype(np.int32)
-    return QuantizedWeights.from_scales(laid_out, bias_levels, scale, input_scale, output_scale)
-
-
-def _channel_reach(
-    weights: Reals, bias: Reals, operator: WeightedOperator, input_scale: float
-) -> Reals:
-    """Bound of the magnitude of each output channel, for any input; real units, [OC]."""
-    rows = channel_rows(weights, isinstance(operator, DepthwiseConv2d))
-    reach: Reals = input_scale * INPUT_SPAN * np.abs(rows).sum(axis=1) + np.abs(bias)
-    return reach
 
 
 def _sources(graph: Graph, tensor: str) -> set[str]:

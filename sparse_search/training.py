@@ -5,10 +5,10 @@ than one process with two. The same seed on the same machine gives the same weig
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import get_args
+from typing import Any, Protocol, get_args
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from .batches import Augmentation, Batches, default_augmentation
 from .checkpoint import TrainingState, clone, generator_state
 from .dataset import Dataset, Split
 from .errors import StudyError, TrainingDivergedError
-from .network import Dropout, Network, Noise, to_input
+from .network import Dropout, Noise, to_input
 from .optimizer import AdamW
 from .workers import Device
 
@@ -109,6 +109,44 @@ class Progress:
     state: Callable[[], TrainingState]
 
 
+class Trainable(Protocol):
+    """What can be trained: a ``Network``, or another rendering of one; a ``torch.nn.Module``."""
+
+    def __call__(
+        self, images: Tensor, dropout: Dropout | None = None, noise: Noise | None = None, /
+    ) -> Any:
+        """Logits [n, classes] of images [n, c, h, w] in [0, 1]; see ``Network.forward``."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What is learned, and what has ``requires_grad`` unset and is not."""
+        ...
+
+    def apply_masks(self) -> None:
+        """Sets every pruned weight to zero."""
+        ...
+
+    def train(self) -> Any:
+        """Switches to training."""
+        ...
+
+    def eval(self) -> Any:
+        """Switches to evaluation."""
+        ...
+
+    def to(self, device: str) -> Any:
+        """Moves everything to a device."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What a training changes, by name."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> Any:
+        """Takes over what ``state_dict`` gave."""
+        ...
+
+
 StepHook = Callable[[int, int], None]
 Criterion = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Mean loss of a batch from (logits [n, classes], images [n, c, h, w], labels [n])."""
@@ -132,7 +170,7 @@ def check_device(device: str) -> None:
 
 
 def train(
-    network: Network,
+    network: Trainable,
     dataset: Dataset,
     config: TrainingConfig,
     generator: torch.Generator,
@@ -203,7 +241,7 @@ class _Training:
 
     def __init__(
         self,
-        network: Network,
+        network: Trainable,
         batches: Batches,
         config: TrainingConfig,
         generator: torch.Generator,
@@ -225,7 +263,6 @@ class _Training:
         self.noise = noise
         self.noise_parameters = [] if noise is None else list(noise.parameters())
         self.noise_optimizer = _noise_optimizer(self.noise_parameters, config.device)
-        self.units = [unit for _, unit in network]
 
     def run_epoch(self, epoch: int) -> None:
         """Trains on every image once; ``epoch`` counts from 0."""
@@ -249,8 +286,7 @@ class _Training:
                 self.noise_optimizer.step(self.noise.learning_rate * rate)
             if self.after_step is not None:
                 self.after_step(step + 1, total)
-            for unit in self.units:
-                unit.apply_mask()
+            self.network.apply_masks()
             loss_sum += loss.detach()
         if not torch.isfinite(loss_sum):
             raise TrainingDivergedError(
@@ -302,7 +338,7 @@ def one_cycle(progress: float, warmup: float) -> float:
 
 
 @torch.no_grad()
-def error_rate(network: Network, split: Split) -> float:
+def error_rate(network: Trainable, split: Split) -> float:
     """Fraction of images whose largest logit is not their class."""
     network.eval()
     device = next(network.parameters()).device

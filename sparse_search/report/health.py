@@ -245,6 +245,8 @@ def _pruning(front: Sequence[Evaluation], space: SearchSpace) -> HealthCard | No
         return HealthCard("notice", "pruning", text)
     savings = [1 - figure_of(e, "flash_bytes") / _dense_flash(e.candidate, space) for e in pruned]
     found = f"{len(pruned)} of the {len(front)} models of the front are pruned"
+    clustered = sum(e.candidate.codebook_bits is not None for e in pruned)
+    found += f", {clustered} of them with a codebook" if clustered else ""
     saving = median(savings)
     if saving >= SAVING:
         text = f"{found}; that saves {saving:.0%} of their flash in the median."

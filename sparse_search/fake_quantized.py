@@ -1,0 +1,250 @@
+"""FakeQuantizedNetwork: the int8 model as a trainable torch module (arXiv:1712.05877, section 3).
+
+| symbol | meaning |
+|---|---|
+| z | a tensor minus its zero point: whole numbers, what integer operators multiply |
+| s_in, s_out | scales of an operator's input and output tensors, fixed |
+| v[c] | weights of channel c in units of u[c], a power of two: |v| <= 1 at the start; learned |
+| g[c] | logarithm of the gain of channel c, 0 at the start; learned |
+| s_w[c] | scale of the weights, that of the start times exp(g[c]) |
+| M[c] | s_in s_w[c] / s_out |
+
+    level = round(u v exp(g) / s_w)        z_out = clamp(round(M (sum of level * z + bias)))
+
+Levels come from ``levels``, where ``quantize`` gets them, sums of whole numbers are exact in
+float32 up to 2^24, and M is applied with the two roundings of ``integer.rescale``. So the forward
+is that of the integer model; only what float32 puts on the other side of a half is one step off.
+
+Backward every rounding is the identity, and what a clamp changed has no gradient (straight-through
+estimator, arXiv:1308.3432). Batch norm is folded, with the statistics of the start. Units make one
+learning rate fit channels of any size, and leave folded weights exactly what they were.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .builder import GREY
+from .clustering import Codebook, fit_codebook
+from .errors import QuantizationError, TrainingDivergedError
+from .graph import Add, AvgPool2d, Concat, Conv2d, Dense, MaxPool2d, Operator, WeightedOperator
+from .integer import QuantizedWeights, TensorQuantization
+from .levels import Levels, Reach, RealWeights, assign_levels, wide_enough
+from .network import (
+    Dropout,
+    Network,
+    Noise,
+    deployed_layout,
+    linear_part,
+    torch_layout,
+    vectors,
+)
+from .quantized import QuantizedModel
+from .straight_through import added, averaged, clamp, joined, rescaled, straight_through
+
+
+class FakeQuantizedNetwork(nn.Module):
+    """A network in the arithmetic of its int8 model; trained like a ``Network``."""
+
+    def __init__(self, network: Network, start: QuantizedModel) -> None:
+        """Takes weights and masks from a network, which is not changed.
+
+        Args:
+            network: Of a graph without padded pooling.
+            start: The network quantized; ranges of tensors stay as they are here.
+        """
+        super().__init__()
+        self.graph = network.graph
+        self.codebooks: Mapping[str, Codebook] = {}
+        self._tensors = start.tensors
+        self._layers = nn.ModuleDict(
+            {
+                op.name: _Layer(op, network, start.weights[op.name].scale, start.tensors[op.output])
+                for op in self.graph.weighted
+            }
+        )
+        self._first_dense = next(
+            (op.name for op in self.graph.weighted if isinstance(op, Dense)), None
+        )
+
+    def _layer(self, name: str) -> "_Layer":
+        return cast(_Layer, self._layers[name])
+
+    def model(self) -> QuantizedModel:
+        """The int8 model that the forward stands for."""
+        return self._levels().model()
+
+    def fit_codebooks(self, bits: int) -> None:
+        """Restricts the weights of each layer to at most 2^bits values, those that fit best now.
+
+        Depthwise operators and the conversion to grey keep any value. Where a layer has pruned
+        weights, 0 is one of its values.
+        """
+        self.codebooks = {}
+        levels = self._levels().weights
+        self.codebooks = {
+            op.name: self._layer(op.name).fit_codebook(levels[op.name], 2**bits)
+            for op in self.graph.weighted
+            if isinstance(op, Conv2d | Dense) and op.name != GREY
+        }
+
+    def apply_masks(self) -> None:
+        """Sets every pruned weight to zero."""
+        for layer in self._layers.values():
+            cast(_Layer, layer).apply_mask()
+
+    def _levels(self) -> Levels:
+        def choose(name: str, reach: Reach) -> TensorQuantization:
+            return wide_enough(self._tensors[name], reach)
+
+        levels = assign_levels(self.graph, lambda op: self._layer(op.name).real_weights(), choose)
+        weights = dict(levels.weights)
+        for name, codebook in self.codebooks.items():
+            held = weights[name]
+            weights[name] = replace(held, weights=codebook.nearest(held.weights))
+        return Levels(self.graph, levels.tensors, weights)
+
+    def forward(
+        self, images: Tensor, dropout: Dropout | None = None, noise: Noise | None = None
+    ) -> Tensor:
+        """Logits [n, classes], multiples of their scale, of float images [n, c, h, w] in [0, 1].
+
+        Args:
+            images: Bytes divided by 255.
+            dropout: Applied to what the first fully connected operator reads.
+            noise: None: weights that are integers have none.
+        """
+        if noise is not None:
+            raise QuantizationError("expected no noise on int8 weights; train a Network with it")
+        levels = self._levels()
+        z = {self.graph.input.name: (images * 255.0).round_()}
+        for operator in self.graph.operators:
+            z[operator.output] = self._run(operator, z, levels, dropout)
+        output = self.graph.output.name
+        return z[output].flatten(1) * levels.tensors[output].scale
+
+    def _run(
+        self, operator: Operator, z: dict[str, Tensor], levels: Levels, dropout: Dropout | None
+    ) -> Tensor:
+        x, output = z[operator.inputs[0]], levels.tensors[operator.output]
+        if isinstance(operator, MaxPool2d):
+            return functional.max_pool2d(x, operator.kernel, operator.stride)
+        if isinstance(operator, AvgPool2d):
+            mean = functional.avg_pool2d(x, operator.kernel, operator.stride)
+            return averaged(mean, output.zero_point)
+        sources = [levels.tensors[name] for name in operator.inputs]
+        if isinstance(operator, Concat):
+            parts = [
+                joined(vectors(z[name]), source, output)
+                for name, source in zip(operator.inputs, sources, strict=True)
+            ]
+            return torch.cat(parts, dim=1)[:, :, None, None]
+        lowest = 0 if operator.activation == "relu" else -128 - output.zero_point
+        highest = 127 - output.zero_point
+        if isinstance(operator, Add):
+            scales = (sources[0], sources[1], output)
+            return added(x, z[operator.inputs[1]], scales, lowest, highest)
+        if isinstance(operator, Dense):
+            x = vectors(x)
+            if dropout is not None and operator.name == self._first_dense:
+                x = dropout(x)
+        layer, held = self._layer(operator.name), levels.weights[operator.name]
+        weight, bias = layer.weight_and_bias(held, sources[0].scale)
+        sums = linear_part(operator, x)(x, weight, bias)
+        factor = layer.factor(held, sources[0].scale / output.scale)
+        smooth = sums * factor.reshape(-1, *[1] * (sums.dim() - 2))
+        return clamp(smooth, rescaled(sums, held.multiplier, held.shift), lowest, highest)
+
+
+class _Layer(nn.Module):
+    """What is learned of one operator, and its levels as tensors with gradients."""
+
+    mask: Tensor | None
+
+    def __init__(
+        self,
+        operator: WeightedOperator,
+        network: Network,
+        scale: NDArray[np.float64],
+        output: TensorQuantization,
+    ) -> None:
+        super().__init__()
+        self._operator = operator
+        self._scale = scale
+        self._unit = np.exp2(np.ceil(np.log2(127 * scale)))
+        self._bias_unit = float(np.exp2(np.ceil(np.log2(255 * output.scale))))
+        weights, bias = network.folded(operator.name)
+        learned = operator.name != GREY
+        folded = torch_layout(operator, torch.from_numpy(weights))
+        unit = torch.from_numpy(self._unit).float().reshape(-1, *[1] * (folded.dim() - 1))
+        self.weight = nn.Parameter(folded / unit, learned)
+        self.gain = nn.Parameter(torch.zeros(len(bias)), learned)
+        self.bias = nn.Parameter(torch.from_numpy(bias) / self._bias_unit, learned)
+        mask = network.unit(operator.name).mask
+        self.register_buffer("mask", None if mask is None else mask.clone())
+
+    def apply_mask(self) -> None:
+        """Sets the pruned weights to zero."""
+        if self.mask is not None:
+            with torch.no_grad():
+                self.weight.mul_(self.mask)
+
+    def real_weights(self) -> RealWeights:
+        """Weights, biases and the wanted scale.
+
+        Raises:
+            TrainingDivergedError: One of them is not finite.
+        """
+        gain = np.exp(_float64(self.gain))
+        weight = _float64(deployed_layout(self._operator, self.weight))
+        size = self._unit * gain
+        if isinstance(self._operator, Conv2d | Dense):
+            size = size.reshape(-1, *[1] * (weight.ndim - 1))
+        real = RealWeights(weight * size, _float64(self.bias) * self._bias_unit, self._scale * gain)
+        if not (np.isfinite(real.weights).all() and np.isfinite(real.bias).all()):
+            raise TrainingDivergedError(
+                f"{self._operator.name}: expected finite weights, got NaN or infinity; a lower "
+                "learning rate may help"
+            )
+        return real
+
+    def fit_codebook(self, held: QuantizedWeights, size: int) -> Codebook:
+        """The best values for the weights that are not pruned."""
+        levels, pruned = held.weights, False
+        if self.mask is not None:
+            kept = deployed_layout(self._operator, self.mask).cpu().numpy() != 0
+            levels, pruned = levels[kept], not kept.all()
+        return fit_codebook(levels, np.ones(levels.shape), size, with_zero=pruned)
+
+    def weight_and_bias(self, held: QuantizedWeights, input_scale: float) -> tuple[Tensor, Tensor]:
+        """Levels of weights and biases, with the gradients of what they were rounded from."""
+        per_unit = self._tensor(self._unit / self._scale)
+        smooth = self.weight * per_unit.reshape(-1, *[1] * (self.weight.dim() - 1))
+        exact = torch_layout(self._operator, self._tensor(held.weights))
+        weight = straight_through(smooth.clamp(-127.5, 127.5), exact)
+        bias = self.bias * self._tensor(self._bias_unit / (input_scale * held.scale))
+        # A gain does not scale the bias, so its levels go the other way.
+        bias = bias / self._unit_gain()
+        return weight, straight_through(bias, self._tensor(held.bias))
+
+    def factor(self, held: QuantizedWeights, input_per_output: float) -> Tensor:
+        """M [OC], with the gradient of the gain."""
+        return self._tensor(held.scale * input_per_output) * self._unit_gain()
+
+    def _unit_gain(self) -> Tensor:
+        """1 with the gradient that exp(g) has relative to itself."""
+        return 1.0 + (self.gain - self.gain.detach())
+
+    def _tensor(self, values: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(values).to(self.weight)
+
+
+def _float64(values: Tensor) -> NDArray[np.float64]:
+    array: NDArray[np.float64] = values.detach().cpu().numpy().astype(np.float64)
+    return array
