@@ -4,7 +4,7 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -97,6 +97,7 @@ def check_every_encoding(weights: NDArray[np.int8]) -> None:
         assert encode_as(kind, weights).bytes == encoded_bytes(weights.size, nonzeros, (kind,))[1]
 
 
+@settings(deadline=None)
 @given(weight_arrays())
 def test_every_encoding_gives_the_weights_back(weights: NDArray[np.int8]) -> None:
     """decode(encode(w)) == w; the choice is the least of all, within what counts alone predict."""

@@ -12,6 +12,7 @@ paid once and takes layers out of S one by one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,10 +121,11 @@ def measured_options(
     return tuple(options)
 
 
+@lru_cache(maxsize=20_000)
 def predicted_options(
     count: int,
     nonzeros: int,
-    allowed: Sequence[str] = ALL_ENCODINGS,
+    allowed: tuple[str, ...] = ALL_ENCODINGS,
     codebook_bits: int | None = None,
 ) -> tuple[Option, ...]:
     """Encodings that can hold a layer of known counts, with the most bytes that they may need.

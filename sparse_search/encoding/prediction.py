@@ -1,7 +1,5 @@
 """How many bytes weights will take, from counts alone."""
 
-from collections.abc import Sequence
-
 from .choice import predicted_options
 from .encodings import ALL_ENCODINGS
 
@@ -9,7 +7,7 @@ from .encodings import ALL_ENCODINGS
 def encoded_bytes(
     weight_count: int,
     nonzeros: int,
-    allowed: Sequence[str] = ALL_ENCODINGS,
+    allowed: tuple[str, ...] = ALL_ENCODINGS,
     codebook_bits: int | None = None,
 ) -> tuple[str, int]:
     """An encoding, and bytes that ``encode_weights`` will not exceed, from counts alone.

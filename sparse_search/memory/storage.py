@@ -85,7 +85,9 @@ def stored_weights(
     for op in graph.weighted:
         runtime = kernels is KernelLibrary.RUNTIME
         readable = allowed_encodings(op.kind) if runtime else DENSE_ONLY
-        allowed = tuple(name for name in readable if name in policy.allowed) or DENSE_ONLY
+        allowed = readable
+        if policy.allowed != readable:
+            allowed = tuple(name for name in readable if name in policy.allowed) or DENSE_ONLY
         if isinstance(subject, Graph):
             clustered = not isinstance(op, DepthwiseConv2d) and op.name not in UNPRUNED_OPERATORS
             count, bits = graph.weight_count(op), codebook_bits if clustered else None

@@ -21,7 +21,9 @@ typedef struct {
 /* The next stored weight. */
 static inline int32_t ss_values_next(ss_values *values)
 {
-    return SS_READ_I8(values->codebook + ss_bits_take(&values->indices, SS_CODEBOOK_BITS));
+    const uint32_t index = ss_bits_take(&values->indices, SS_CODEBOOK_BITS);
+
+    return SS_READ_I8(values->codebook + index);
 }
 
 /* Moves over `count` stored weights. */
