@@ -4,12 +4,11 @@
 |---|---|
 | z | a tensor minus its zero point: whole numbers, what integer operators multiply |
 | s_in, s_out | scales of an operator's input and output tensors, fixed |
+| s_w[c] | scale of the weights of channel c, fixed |
 | v[c] | weights of channel c in units of u[c], a power of two: |v| <= 1 at the start; learned |
-| g[c] | logarithm of the gain of channel c, 0 at the start; learned |
-| s_w[c] | scale of the weights, that of the start times exp(g[c]) |
 | M[c] | s_in s_w[c] / s_out |
 
-    level = round(u v exp(g) / s_w)        z_out = clamp(round(M (sum of level * z + bias)))
+    level = round(u v / s_w)        z_out = clamp(round(M (sum of level * z + bias)))
 
 Levels come from ``levels``, where ``quantize`` gets them, sums of whole numbers are exact in
 float32 up to 2^24, and M is applied with the two roundings of ``integer.rescale``. So the forward
@@ -47,6 +46,9 @@ from .network import (
 )
 from .quantized import QuantizedModel
 from .straight_through import added, averaged, clamp, joined, rescaled, straight_through
+
+# No training that learns something comes near; beyond them integers would overflow.
+_UNITS_MAX = 2.0**16
 
 
 class FakeQuantizedNetwork(nn.Module):
@@ -157,7 +159,7 @@ class FakeQuantizedNetwork(nn.Module):
         layer, held = self._layer(operator.name), levels.weights[operator.name]
         weight, bias = layer.weight_and_bias(held, sources[0].scale)
         sums = linear_part(operator, x)(x, weight, bias)
-        factor = layer.factor(held, sources[0].scale / output.scale)
+        factor = torch.from_numpy(held.scale * (sources[0].scale / output.scale)).to(sums)
         smooth = sums * factor.reshape(-1, *[1] * (sums.dim() - 2))
         return clamp(smooth, rescaled(sums, held.multiplier, held.shift), lowest, highest)
 
@@ -184,7 +186,6 @@ class _Layer(nn.Module):
         folded = torch_layout(operator, torch.from_numpy(weights))
         unit = torch.from_numpy(self._unit).float().reshape(-1, *[1] * (folded.dim() - 1))
         self.weight = nn.Parameter(folded / unit, learned)
-        self.gain = nn.Parameter(torch.zeros(len(bias)), learned)
         self.bias = nn.Parameter(torch.from_numpy(bias) / self._bias_unit, learned)
         mask = network.unit(operator.name).mask
         self.register_buffer("mask", None if mask is None else mask.clone())
@@ -199,28 +200,31 @@ class _Layer(nn.Module):
         """Weights, biases and the wanted scale.
 
         Raises:
-            TrainingDivergedError: One of them is not finite.
+            TrainingDivergedError: One of them is not finite, or far from where it was.
         """
-        gain = np.exp(_float64(self.gain))
         weight = _float64(deployed_layout(self._operator, self.weight))
-        size = self._unit * gain
-        if isinstance(self._operator, Conv2d | Dense):
-            size = size.reshape(-1, *[1] * (weight.ndim - 1))
-        real = RealWeights(weight * size, _float64(self.bias) * self._bias_unit, self._scale * gain)
-        if not (np.isfinite(real.weights).all() and np.isfinite(real.bias).all()):
+        bias = _float64(self.bias)
+        largest = np.maximum(np.abs(weight).max(), np.abs(bias).max())
+        if not largest <= _UNITS_MAX:
             raise TrainingDivergedError(
-                f"{self._operator.name}: expected finite weights, got NaN or infinity; a lower "
-                "learning rate may help"
+                f"{self._operator.name}: expected weights and biases of at most {_UNITS_MAX:g} "
+                f"times their first range, got {largest:g}; a lower learning rate may help"
             )
-        return real
+        unit = self._unit
+        if isinstance(self._operator, Conv2d | Dense):
+            unit = unit.reshape(-1, *[1] * (weight.ndim - 1))
+        return RealWeights(weight * unit, bias * self._bias_unit, self._scale)
 
     def fit_codebook(self, held: QuantizedWeights, size: int) -> Codebook:
-        """The best values for the weights that are not pruned."""
-        levels, pruned = held.weights, False
-        if self.mask is not None:
-            kept = deployed_layout(self._operator, self.mask).cpu().numpy() != 0
-            levels, pruned = levels[kept], not kept.all()
-        return fit_codebook(levels, np.ones(levels.shape), size, with_zero=pruned)
+        """The values that leave the least squared error of the real weights that are not pruned."""
+        scale = held.scale.reshape(-1, *[1] * (held.weights.ndim - 1))
+        importance = np.broadcast_to(scale**2, held.weights.shape)
+        if self.mask is None:
+            return fit_codebook(held.weights, importance, size, with_zero=False)
+        kept = deployed_layout(self._operator, self.mask).cpu().numpy() != 0
+        return fit_codebook(
+            held.weights[kept], importance[kept], size, with_zero=not bool(kept.all())
+        )
 
     def weight_and_bias(self, held: QuantizedWeights, input_scale: float) -> tuple[Tensor, Tensor]:
         """Levels of weights and biases, with the gradients of what they were rounded from."""
@@ -229,17 +233,7 @@ class _Layer(nn.Module):
         exact = torch_layout(self._operator, self._tensor(held.weights))
         weight = straight_through(smooth.clamp(-127.5, 127.5), exact)
         bias = self.bias * self._tensor(self._bias_unit / (input_scale * held.scale))
-        # A gain does not scale the bias, so its levels go the other way.
-        bias = bias / self._unit_gain()
         return weight, straight_through(bias, self._tensor(held.bias))
-
-    def factor(self, held: QuantizedWeights, input_per_output: float) -> Tensor:
-        """M [OC], with the gradient of the gain."""
-        return self._tensor(held.scale * input_per_output) * self._unit_gain()
-
-    def _unit_gain(self) -> Tensor:
-        """1 with the gradient that exp(g) has relative to itself."""
-        return 1.0 + (self.gain - self.gain.detach())
 
     def _tensor(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(values).to(self.weight)

@@ -15,6 +15,7 @@ from sparse_search.architecture import Architecture, Conv2D, ConvBlock, Separabl
 from sparse_search.candidate import Candidate, Evaluation, PruningStep, Recipe, Rejection
 from sparse_search.dataset import Dataset, load_dataset
 from sparse_search.evaluation import EvaluationConfig, Evaluator, model_path
+from sparse_search.quantized import QuantizedModel
 from sparse_search.rungs import Rungs
 from sparse_search.space import SearchSpace
 from sparse_search.stopping import expected_error, is_rung
@@ -80,6 +81,50 @@ class TestRecipes:
         curves = [outcome.curve for outcome in outcomes]
         assert curves[0] == curves[1] != curves[2]
         assert len(list(evaluator.folder.glob("weights/final-*.safetensors"))) == 2
+
+
+class TestQuantization:
+    """From the pruned network to the int8 model: rounded, trained as int8, or clustered."""
+
+    def test_training_as_int8_is_for_finals_and_codebooks_unless_asked_for(self):
+        """Epochs by effort and codebook; rate and recipe as in other trainings."""
+        config = EvaluationConfig(
+            TRAINING, final_quantized_epochs=7, clustering_epochs=3, quantized_rate=0.1
+        )
+        search = Candidate(0, SMALL, recipe=Recipe(2.0))
+        clustered = replace(search, codebook_bits=4)
+        final = replace(search, effort="final")
+        tunings = [config.quantized_tuning(c) for c in (search, clustered, final)]
+        assert [t.epochs for t in tunings] == [0, 3, 7]
+        assert config.quantized_tuning(replace(final, codebook_bits=2)).epochs == 7
+        assert tunings[0].learning_rate == pytest.approx(0.2 * TRAINING.learning_rate)
+        always = replace(config, quantized_epochs=5)
+        assert always.quantized_tuning(search).epochs == 5
+
+    def test_a_candidate_with_a_codebook_has_few_values_and_its_own_outcome(self, evaluator):
+        """In every layer that has a codebook; the float network it came from is the same."""
+        plain = evaluator(Candidate(0, SMALL, PRUNED))
+        first = QuantizedModel.load(model_path(evaluator.folder, 0))
+        clustered = evaluator(Candidate(0, SMALL, PRUNED, codebook_bits=3))
+        model = QuantizedModel.load(model_path(evaluator.folder, 0))
+        assert model.hash() != first.hash()
+        for held in model.weights.values():
+            assert len(np.unique(held.weights)) <= 8
+        assert clustered.curve == plain.curve
+        assert clustered.metrics["float_val_error"] == plain.metrics["float_val_error"]
+        again = evaluator(Candidate(0, SMALL, PRUNED, codebook_bits=3))
+        assert again == replace(clustered, seconds=again.seconds)
+        stored = Candidate.from_json(clustered.candidate.to_json())
+        assert stored.codebook_bits == 3
+
+    def test_training_as_int8_is_never_worse(self, evaluator):
+        """On the validation split, for a candidate that is otherwise the same."""
+        tuning = replace(evaluator.config, quantized_epochs=4)
+        candidate = Candidate(0, SMALL, PRUNED)
+        rounded = evaluator(candidate)
+        tuned = replace(evaluator, config=tuning)(candidate)
+        assert tuned.objectives["val_error"] < rounded.objectives["val_error"]
+        assert tuned.metrics["float_val_error"] == rounded.metrics["float_val_error"]
 
 
 class TestStopping:
