@@ -149,7 +149,7 @@ def plan_paths(
                 # Where there is no channel to remove, it is the path of the other method again.
                 alone = _steps(start, known, None, other)
                 pairs = zip(steps, alone, strict=False)
-                steps = (both for both, one in pairs if sizes(both) != sizes(one))
+                steps = (both for both, one in pairs if sizes(both) != sizes(one) or not sizes(one))
             kept = _worth_while(start, steps, fits, sizes)
             # A codebook alone is worth trying; without one the start is known.
             if kept or bits != model.codebook_bits:

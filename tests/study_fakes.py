@@ -23,6 +23,7 @@ from sparse_search.candidate import (
 from sparse_search.dataset import Dataset
 from sparse_search.graph import Graph
 from sparse_search.memory import MemoryPlan
+from sparse_search.record import StudyRecord
 from sparse_search.space import SearchSpace
 from sparse_search.study import Study
 from sparse_search.target import Limits
@@ -240,6 +241,32 @@ def sparse_study(folder: Path, *, seconds: float = 0.0) -> Study:
         limits=limits,
         strategy=SparseStrategy(SPACE, MORPHISMS, forecaster, OBJECTIVES, limits, options),
     )
+
+
+@dataclass(frozen=True)
+class SizedObjective:
+    """An objective whose value is the bytes of flash that the plan predicts, if any."""
+
+    name: str
+    unit: str = ""
+
+    def predict(self, plan: MemoryPlan) -> float | None:
+        """Everything but the error is known beforehand."""
+        return None if self.name == "val_error" else float(plan.flash_bytes)
+
+
+def prune(folder: Path, *, seconds: float = 0.0, **changes: Any) -> int:
+    """Prunes the front of a study of fakes further; ``changes`` replace arguments."""
+    import pruning  # imports torch
+    from sparse_search.front_pruning import prune_front
+
+    arguments: dict[str, Any] = {
+        "pruners": pruning.PRUNERS,
+        "objectives": tuple(SizedObjective(objective.name) for objective in OBJECTIVES),
+        "evaluate": FakeEvaluator(folder / "fake", seconds),
+        "dataset": tiny_dataset(),
+    }
+    return prune_front(StudyRecord.open(folder), **{**arguments, **changes})
 
 
 def calls(folder: Path) -> list[int]:

@@ -1,4 +1,4 @@
-"""Runs a study in forks that are killed at random moments: FOLDER SEED KILLS fake|sparse.
+"""Runs a study in forks that are killed at random moments: FOLDER SEED KILLS fake|sparse|pruned.
 
 A script of its own, because a process with threads must not fork. Prints how many outcomes are
 recorded after each kill; then runs the study to its end.
@@ -16,6 +16,8 @@ import torch
 
 # What a study imports when it needs it: once here and not in every fork.
 import morphisms  # noqa: F401
+import pruning  # noqa: F401
+from sparse_search import front_pruning  # noqa: F401
 from sparse_search.errors import StudyError
 from sparse_search.phases import Event
 from sparse_search.record import StudyRecord
@@ -28,12 +30,15 @@ LONGEST_SECONDS = 0.05
 
 
 def run(folder: Path, kind: str, notify: int) -> None:
-    """The study, from where it is to its end; a byte is written at each event."""
+    """The study, or the pruning of its front, to its end; a byte is written at each event."""
 
     def observer(event: Event) -> None:
         os.write(notify, b".")
 
-    STUDIES[kind](folder, seconds=0.002).run(CANDIDATES, observer)
+    if kind == "pruned":
+        fakes.prune(folder, seconds=0.002, observer=observer)
+    else:
+        STUDIES[kind](folder, seconds=0.002).run(CANDIDATES, observer)
 
 
 def kill_one_run(folder: Path, kind: str, moments: random.Random) -> bool:

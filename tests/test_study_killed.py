@@ -128,6 +128,18 @@ def test_killed_at_20_moments_the_surrogate_proposes_the_same(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+def test_killed_while_it_prunes_the_front_equals_uninterrupted(tmp_path: Path) -> None:
+    """The paths go on where they were: same ids, same steps, same ends."""
+    fakes.study(tmp_path / "killed").run(20)
+    before = len(StudyRecord.open(tmp_path / "killed").history().outcomes)
+    outcomes_after_kill = killed(tmp_path / "killed", 3, 8, "pruned")
+    assert len({count for count in outcomes_after_kill if count > before}) >= 3
+    fakes.study(tmp_path / "uninterrupted").run(20)
+    assert fakes.prune(tmp_path / "uninterrupted") > 5
+    assert fingerprint(tmp_path / "killed") == fingerprint(tmp_path / "uninterrupted")
+
+
+@pytest.mark.slow
 def test_killed_with_two_workers_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     """What was recorded before a kill is never evaluated again; what was proposed is evaluated."""
     moments = random.Random(9)
