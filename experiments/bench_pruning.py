@@ -23,8 +23,9 @@ from typing import Any
 
 import torch
 
-from pruning import PRUNERS
-from sparse_search.candidate import PruningStep
+from pruning import prune
+from pruning.bayesian import BayesianPruner
+from pruning.variational import VariationalPruner
 from sparse_search.dataset import Dataset, load_dataset
 from sparse_search.graph import Conv2d, Dense
 from sparse_search.network import Network
@@ -79,24 +80,30 @@ class Recipe:
 
     Attributes:
         dense_epochs: Before pruning.
-        epochs: Of pruning: with noise, then without.
-        threshold: Log alpha above which something goes.
+        epochs: Of pruning: four fifths with noise, then without.
+        pruner: The method.
+        threshold: Log alpha above which something goes: 3 is that of arXiv:1701.05369. Of scales
+            it is lower, since once the weights are noise their scale has nothing left to do.
         dense_rate: Peak learning rate of the dense training.
         rate: Peak learning rate of pruning.
     """
 
     dense_epochs: int
     epochs: int
-    threshold: float = 3.0
+    pruner: VariationalPruner | BayesianPruner
+    threshold: float
     dense_rate: float = 2e-3
     rate: float = 1e-3
 
 
+_VARIATIONAL = VariationalPruner(noise_share=0.8, distance=40.0)
+_BAYESIAN = BayesianPruner(noise_share=0.8, distance=60.0)
+
 RECIPES: Mapping[tuple[str, str], Recipe] = {
-    ("lenet-300-100", "variational"): Recipe(20, 120),
-    ("lenet-5-caffe", "variational"): Recipe(10, 80),
-    ("lenet-300-100", "bayesian"): Recipe(20, 120),
-    ("lenet-5-caffe", "bayesian"): Recipe(10, 80),
+    ("lenet-300-100", "variational"): Recipe(20, 125, _VARIATIONAL, 3.0),
+    ("lenet-5-caffe", "variational"): Recipe(8, 60, _VARIATIONAL, 3.0),
+    ("lenet-300-100", "bayesian"): Recipe(20, 125, _BAYESIAN, -3.0),
+    ("lenet-5-caffe", "bayesian"): Recipe(8, 60, _BAYESIAN, -3.0),
 }
 
 
@@ -110,10 +117,15 @@ def run_training(network_name: str, method: str, seed: int, data: Dataset) -> li
     config = TrainingConfig(recipe.dense_epochs, 128, recipe.dense_rate, weight_decay=0.0)
     train(network, data, config, generator)
     dense = _row(network, network, data, seed, started) | {"method": "dense"}
-    pruner = next(p for p in PRUNERS if p.name == method)
-    step = PruningStep(method, 0.0, threshold=recipe.threshold)
     config = replace(config, epochs=recipe.epochs, learning_rate=recipe.rate)
-    pruned = pruner.prune(network, data, step, config, generator)
+    pruned = prune(
+        network,
+        data,
+        recipe.pruner,
+        threshold=recipe.threshold,
+        config=config,
+        generator=generator,
+    )
     row = _row(pruned, network, data, seed, started) | {"method": method, "epochs": recipe.epochs}
     shared = {"network": network_name, "dense_epochs": recipe.dense_epochs}
     return [shared | dense, shared | row]
