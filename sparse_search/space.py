@@ -147,7 +147,7 @@ class SearchSpace:
         heads: How the last feature map reaches the fully connected layers.
         max_hidden: Hidden fully connected layers.
         hidden_units: Fewest and most units of a hidden layer.
-        pruning: Pruning methods in the order in which they are applied, and their ranges.
+        pruning: Kinds of pruning in the order in which they are applied, with methods and ranges.
         recipes: Training parameters.
     """
 
@@ -170,8 +170,8 @@ class SearchSpace:
     max_hidden: int = 2
     hidden_units: tuple[int, int] = (10, 200)
     pruning: tuple[PruningRange, ...] = (
-        PruningRange("channels", 0.5),
-        PruningRange("magnitude", 0.9),
+        PruningRange("channels", 0.5, alternatives=("taylor", "bayesian")),
+        PruningRange("magnitude", 0.9, alternatives=("feedback", "variational")),
     )
     recipes: RecipeRange = RecipeRange()
 
