@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .deploy.export import ExportOptions, export_c
     from .deploy.verify import verify
     from .evaluation import EvaluationConfig
+    from .front_pruning import prune_front
     from .memory import plan_memory
     from .quantized import QuantizedModel
     from .space import SearchSpace
@@ -37,6 +38,7 @@ __all__ = [
     "find_board",
     "load_dataset",
     "plan_memory",
+    "prune_front",
     "verify",
 ]
 
@@ -53,6 +55,7 @@ _MODULES = {
     "find_board": "boards",
     "load_dataset": "dataset",
     "plan_memory": "memory",
+    "prune_front": "front_pruning",
     "verify": "deploy",
 }
 
