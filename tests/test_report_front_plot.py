@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -105,6 +106,7 @@ def test_models_that_were_pruned_further_are_told_apart() -> None:
     groups = {str(g.get_label()): len(g.get_offsets()) for g in figure.axes[0].collections}
     found = sum(n for label, n in groups.items() if label.startswith("pruned further, "))
     assert found == sum(e.candidate.effort == "pruned" for e in measured) == 13
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     (legend,) = figure.legends
     texts = [text.get_text() for text in legend.get_texts()]
     assert len(texts) == len(groups) + 2 > 6
