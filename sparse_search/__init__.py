@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .deploy.verify import verify
     from .encoding import EncodingPolicy
     from .evaluation import EvaluationConfig
+    from .front_pruning import prune_front
     from .memory import plan_memory
     from .quantized import QuantizedModel
     from .space import SearchSpace
@@ -39,6 +40,7 @@ __all__ = [
     "find_board",
     "load_dataset",
     "plan_memory",
+    "prune_front",
     "verify",
 ]
 
@@ -56,6 +58,7 @@ _MODULES = {
     "find_board": "boards",
     "load_dataset": "dataset",
     "plan_memory": "memory",
+    "prune_front": "front_pruning",
     "verify": "deploy",
 }
 

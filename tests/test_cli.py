@@ -146,6 +146,49 @@ def test_an_export_keeps_the_policy_that_it_was_asked_for(workplace: Path) -> No
     assert "expected a cap of the slowdown above 0" in done.stderr
 
 
+def test_prune_adds_to_the_front_and_draws_what_it_did(workplace: Path, tmp_path: Path) -> None:
+    """Steps are measured, exported and verified; the same command again finds all there."""
+    shutil.copytree(workplace / "out", tmp_path / "out")
+    shutil.copy(workplace / "squares.npz", tmp_path)
+    before = pd.read_csv(tmp_path / "out" / "front.csv")
+    command = ("prune", "out", "--methods", "magnitude", "--models", "1")
+    done = call(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"Of 1 model, (1|none) became smaller", done.stdout)
+    assert "agree on all 48 test images" in done.stdout
+    assert "pruned from" in done.stdout
+    front = pd.read_csv(tmp_path / "out" / "front.csv")
+    assert front.test_error.notna().all()
+    assert front.flash_bytes.min() <= before.flash_bytes.min()
+    pictures = tmp_path / "out" / "pruning"
+    assert len(list(pictures.glob("path-*.png"))) == 1
+    assert {path.stem for path in pictures.glob("layers-*.png")} >= {
+        f"layers-{candidate}" for candidate in front.candidate
+    }
+    shutil.rmtree(pictures)
+    done = call("report", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "became smaller" in done.stdout
+    assert len(list(pictures.glob("path-*.png"))) == 1
+    done = call(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "complete" in done.stdout
+    assert pd.read_csv(tmp_path / "out" / "front.csv").equals(front)
+
+
+def test_mistakes_of_prune_are_named(workplace: Path) -> None:
+    """A candidate, a method or a codebook that there is not; no traceback."""
+    for option, value, words in (
+        ("--candidate", "999", "got 999; the front has candidates"),
+        ("--methods", "magic", "among channels, magnitude"),
+        ("--codebook-bits", "9", "bits from 1 to 7"),
+    ):
+        done = call("prune", "out", option, value, cwd=workplace)
+        assert done.returncode != 0
+        assert words in " ".join(done.stderr.split())
+        assert "Traceback" not in done.stderr + done.stdout
+
+
 def test_verify_finds_a_changed_weight(workplace: Path, tmp_path: Path) -> None:
     """A tampered export fails with exit code 1 and the name of a layer or file."""
     export = next((workplace / "out" / "exports").iterdir())
@@ -177,11 +220,12 @@ def test_plan_reads_an_architecture(tmp_path: Path) -> None:
         (("run", "digits", "--max-ram", "2 potatoes"), "2KB"),
         (("run", "digits", "--target", "arduino"), "uno"),
         (("report", "nowhere"), "nowhere"),
+        (("prune", "nowhere"), "nowhere"),
         (("verify", "nowhere"), "nowhere"),
         (("plan", "nowhere.json"), "nowhere.json"),
         (("run", "digits", "--max-ram", "40", "--out", "o"), "smallest"),
     ],
-    ids=["data", "size", "board", "report", "verify", "plan", "impossible"],
+    ids=["data", "size", "board", "report", "prune", "verify", "plan", "impossible"],
 )
 def test_mistakes_end_in_one_clear_line(
     arguments: tuple[str, ...], words: str, tmp_path: Path

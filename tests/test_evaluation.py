@@ -14,6 +14,7 @@ from sparse_search import evaluation
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock, SeparableConv2D
 from sparse_search.candidate import Candidate, Evaluation, PruningStep, Recipe, Rejection
 from sparse_search.dataset import Dataset, load_dataset
+from sparse_search.distillation import Distillation
 from sparse_search.evaluation import EvaluationConfig, Evaluator, model_path
 from sparse_search.quantized import QuantizedModel
 from sparse_search.rungs import Rungs
@@ -95,7 +96,8 @@ class TestQuantization:
         clustered = replace(search, codebook_bits=4)
         final = replace(search, effort="final")
         tunings = [config.quantized_tuning(c) for c in (search, clustered, final)]
-        assert [t.epochs for t in tunings] == [0, 3, 7]
+        pruned = config.quantized_tuning(replace(search, effort="pruned"))
+        assert [t.epochs for t in (*tunings, pruned)] == [0, 3, 7, 7]
         assert config.quantized_tuning(replace(final, codebook_bits=2)).epochs == 7
         assert tunings[0].learning_rate == pytest.approx(0.2 * TRAINING.learning_rate)
         always = replace(config, quantized_epochs=5)
@@ -125,6 +127,38 @@ class TestQuantization:
         tuned = replace(evaluator, config=tuning)(candidate)
         assert tuned.objectives["val_error"] < rounded.objectives["val_error"]
         assert tuned.metrics["float_val_error"] == rounded.metrics["float_val_error"]
+
+
+class TestLongTraining:
+    """Candidates after the search: one dense training, from which their fine-tuning learns."""
+
+    def test_a_path_of_further_pruning_costs_only_fine_tunings(self, evaluator):
+        """Its steps share the dense weights of the final model, whose curve they show."""
+        assert isinstance(evaluator(Candidate(0, SMALL)), Evaluation)
+        final = evaluator(Candidate(100, SMALL, effort="final", parent=0))
+        files = {path: path.stat().st_mtime_ns for path in evaluator.folder.glob("weights/*")}
+        step = Candidate(200, SMALL, PRUNED, effort="pruned", parent=0, pruned_from=100)
+        pruned = evaluator(step)
+        assert pruned.curve == final.curve
+        assert {p: p.stat().st_mtime_ns for p in evaluator.folder.glob("weights/*")} == files
+        assert pruned.metrics["nonzeros"] < final.metrics["nonzeros"]
+        config = evaluator.config
+        assert config.fine_tuning(step).epochs == config.final_fine_tuning_epochs
+        assert config.dense(step).epochs == config.final_epochs
+
+    def test_only_fine_tuning_after_the_search_has_a_teacher(self, evaluator):
+        """By default; another weight changes the pruned model of one and not of the other."""
+        plain = replace(
+            evaluator, config=replace(evaluator.config, final_distillation=Distillation(0.0))
+        )
+        searched = Candidate(0, SMALL, PRUNED)
+        final = Candidate(100, SMALL, PRUNED, effort="final", parent=0)
+        for candidate, changes in ((searched, False), (final, True)):
+            models = []
+            for one in (evaluator, plain):
+                assert isinstance(one(candidate), Evaluation)
+                models.append(model_path(one.folder, candidate.id).read_bytes())
+            assert (models[0] != models[1]) == changes
 
 
 class TestStopping:

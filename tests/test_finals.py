@@ -121,6 +121,19 @@ def test_search_history_has_no_finals() -> None:
     assert search_history(history) == History(front, [])
 
 
+def test_further_pruned_models_change_nothing_but_the_parent() -> None:
+    """Ids go on as before; an architecture with a long training keeps whose weights it had."""
+    front = [member(1, 0.1), member(2, 0.15)]
+    step = replace(front[0].candidate, id=200_000, effort="pruned", parent=7, pruned_from=1)
+    outcomes = [*front, Evaluation(step, {"val_error": 0.0})]
+    planned = plan_finals(History(outcomes), front, SPACE, lambda c: True, 3)
+    assert [replace(c, parent=None) for c in planned] == [
+        replace(c, parent=None) for c in plan(front)
+    ]
+    assert {c.parent for c in planned} == {7, 2}
+    assert search_history(History(outcomes, [replace(step, id=200_001)])) == History(front, [])
+
+
 def test_members_that_hardly_learn_are_left_out() -> None:
     """The final training goes to models near the best one, not to those near guessing."""
     guessing = 1.0 - 1.0 / SPACE.class_count

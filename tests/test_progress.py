@@ -8,7 +8,7 @@ from rich.console import Console
 
 from sparse_search.candidate import Candidate, Evaluation, History, Outcome, Rejection
 from sparse_search.finals import FIRST_FINAL_ID
-from sparse_search.phases import Finished, PhaseStarted, Started
+from sparse_search.phases import Finished, PhaseStarted, Replanned, Started
 from sparse_search.progress import StudyProgress, describe
 from sparse_search.report import describe_stage, history_lines
 
@@ -61,6 +61,24 @@ def test_what_became_of_a_candidate_is_one_line() -> None:
         progress(PhaseStarted("search", 2, 0))
         progress(Finished(stopped))
     assert "stopped: it heads for 20 %" in text.getvalue()
+
+
+def test_where_a_further_pruned_model_comes_from_is_shown() -> None:
+    """The model whose path it is on, its sparsities and its codebook."""
+    figures = {"val_error": 0.125, "flash_bytes": 1500.0, "arena_bytes": 900.0}
+    step = replace(fakes.candidate(3, 0.3), effort="pruned", pruned_from=7, codebook_bits=4)
+    line = describe(Evaluation(step, figures))
+    assert "pruned from 7; magnitude 30% 4-bit codebook" in line
+
+
+def test_the_bar_follows_what_remains_to_be_done() -> None:
+    """When paths end, the total of the phase falls."""
+    text = io.StringIO()
+    with StudyProgress(Console(file=text, width=100, force_terminal=True)) as progress:
+        progress(PhaseStarted("pruned", 40, 2))
+        progress(Replanned(9))
+    assert "pruning the front further" in text.getvalue()
+    assert text.getvalue().count("2/9") == 1
 
 
 def test_the_report_counts_ends_and_stages() -> None:

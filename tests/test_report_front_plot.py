@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -93,6 +94,28 @@ def test_series_tell_searched_final_and_too_large_models_apart() -> None:
 
     assert groups == dict(Counter(kind(e) for e in measured))
     assert {name.partition(", ")[0] for name in groups} >= {"final", "dominated", "over a limit"}
+
+
+def test_models_that_were_pruned_further_are_told_apart() -> None:
+    """By a marker of their own; the longer legend, in rows, stays inside the picture."""
+    measured = evaluations(40, 14)
+    measured[7:20] = [
+        replace(e, candidate=replace(e.candidate, effort="pruned")) for e in measured[7:20]
+    ]
+    figure = draw(measured)
+    groups = {str(g.get_label()): len(g.get_offsets()) for g in figure.axes[0].collections}
+    found = sum(n for label, n in groups.items() if label.startswith("pruned further, "))
+    assert found == sum(e.candidate.effort == "pruned" for e in measured) == 13
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
+    (legend,) = figure.legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert len(texts) == len(groups) + 2 > 6
+    boxes = [Bbox.from_extents(*text_box(text)) for text in legend.get_texts()]
+    width = figure.bbox.width
+    assert all(box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 for box in boxes)
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    labels_of_axes = [Bbox.from_extents(*text_box(axes.xaxis.label)) for axes in figure.axes]
+    assert all(box.y1 <= axis.y0 for box in boxes for axis in labels_of_axes)
 
 
 @pytest.mark.parametrize(("count", "finals"), [(24, 12), (60, 0)])

@@ -231,6 +231,9 @@ STEPS = [
 ]
 
 
+WAYS = [*enumerate("abcdef"), *enumerate(["bayesian", "variational", "layerwise", "x" * 40], 6)]
+
+
 def front_of(path: PathGain) -> ParetoFront:
     """The front of a model and its steps."""
     return ParetoFront.of([path.model, *path.steps], OBJECTIVES, Limits())
@@ -278,10 +281,11 @@ class TestPaths:
                 sizes = np.asarray(line.get_xdata())
                 assert (np.diff(sizes) < 0).all()
 
-    @pytest.mark.parametrize("count", [1, 8, 22])
+    @pytest.mark.parametrize("count", [1, 8, 22, 34])
     def test_texts_are_readable(self, count: int) -> None:
         """The legend of many ways, and the labels of many optimal models."""
-        (path,) = gains(*STEPS[:count]).paths
+        steps = [*STEPS, *(step(40 + k, 0.07, 500, f"{w}+magnitude", 3) for k, w in WAYS)]
+        (path,) = gains(*steps[:count]).paths
         texts_are_readable(paths_figure(path, front_of(path), title="digits: candidate 1"))
 
     def test_the_picture_is_a_png(self, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The picture of a study's front: the error against model size, and against working memory."""
 
 from collections.abc import Sequence
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +17,13 @@ from .axes import set_error_axis, set_size_axis
 from .files import DPI, save_png, text_box
 from .front import figure_of
 from .labels import Box
+from .legends import ROW_INCHES, draw_legend, legend_rows
 from .point_labels import LABEL_POINTS, label_points
 from .series import LIMIT, STRONG, Series, find_series, points
 
 _PANEL_INCHES = (5.5, 5.5)
 _DEFAULT_PANELS = ("flash_bytes", "arena_bytes")
 _LIMIT_DASHES = (0, (5, 2))
-_LEGEND_COLUMNS, _LEGEND_ROW = 3, 0.035
 # A limit this many times the largest model would squash the models: it is written, not drawn.
 _FAR_LIMIT = 8.0
 
@@ -69,8 +68,8 @@ def front_figure(
     left = 0.75 / (width * len(panels))
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
     handles = _legend(series, limits)
-    rows = ceil(len(handles) / (_LEGEND_COLUMNS * len(panels)))
-    bottom = 0.17 + _LEGEND_ROW * max(0, rows - 1)
+    rows = legend_rows([str(handle.get_label()) for handle in handles], width * len(panels))
+    bottom = 0.17 + (rows - 1) * ROW_INCHES / height
     figure.subplots_adjust(left=left, right=0.985, top=0.83, bottom=bottom, wspace=0.06)
     set_error_axis(
         grid[0, 0], [100 * figure_of(e, error) for group in series for e in group.evaluations]
@@ -81,16 +80,7 @@ def front_figure(
     figure.text(left, 0.975, title, fontsize=13, weight="bold", va="top", parse_math=False)
     subtitle = _subtitle(sum(len(group.evaluations) for group in series), front, limits, panels)
     figure.text(left, 0.925, subtitle, fontsize=9.5, color="#555555", va="top", linespacing=1.35)
-    if handles:
-        figure.legend(
-            handles=handles,
-            loc="lower center",
-            ncols=ceil(len(handles) / rows),
-            frameon=False,
-            fontsize=9,
-            columnspacing=1.6,
-            handletextpad=0.5,
-        )
+    draw_legend(figure, handles, rows)
     return figure
 
 

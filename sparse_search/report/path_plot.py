@@ -13,6 +13,7 @@ from ..candidate import Evaluation
 from ..pareto import ParetoFront
 from .axes import set_error_axis, set_size_axis
 from .files import DPI, save_png
+from .legends import ROW_INCHES, draw_legend, legend_rows
 from .point_labels import label_points
 from .pruning import PathGain, path_name
 from .series import points
@@ -22,7 +23,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DASHES: tuple[tuple[float, tuple[float, ...] | None], ...] = ((0, None), (0, (5, 2)), (0, (1, 1)))
 _WIDTH_INCHES, _PLOT_INCHES, _HEAD_INCHES, _FOOT_INCHES = 8.0, 4.4, 0.85, 0.6
-_LEGEND_ROW_INCHES, _LEGEND_COLUMNS = 0.22, 3
+_FILLED = "filled: Pareto-optimal"
 _SIZE, _ERROR = "flash_bytes", "val_error"
 
 
@@ -57,8 +58,9 @@ def paths_figure(gain: PathGain, front: ParetoFront, *, title: str) -> Figure:
         title: Heading of the picture.
     """
     ways = _find_ways(gain)
-    rows = -(-(len(ways) + 2) // _LEGEND_COLUMNS)
-    foot = _FOOT_INCHES + _LEGEND_ROW_INCHES * rows
+    names = [*(way.name for way in ways), _model_name(gain.model), _FILLED]
+    rows = legend_rows(names, _WIDTH_INCHES)
+    foot = _FOOT_INCHES + ROW_INCHES * rows
     height = _HEAD_INCHES + _PLOT_INCHES + foot
     figure = Figure(figsize=(_WIDTH_INCHES, height), dpi=DPI)
     axes = figure.subplots()
@@ -78,9 +80,7 @@ def paths_figure(gain: PathGain, front: ParetoFront, *, title: str) -> Figure:
     handles = [_draw_way(axes, number, way, optimal) for number, way in enumerate(ways)]
     handles.append(_draw_model(axes, gain.model))
     _label(axes, gain, optimal)
-    handles.append(
-        Line2D([], [], linestyle="", marker="o", color="#555555", label="filled: Pareto-optimal")
-    )
+    handles.append(Line2D([], [], linestyle="", marker="o", color="#555555", label=_FILLED))
     figure.text(
         left,
         1 - 0.14 / height,
@@ -93,13 +93,7 @@ def paths_figure(gain: PathGain, front: ParetoFront, *, title: str) -> Figure:
     figure.text(
         left, 1 - 0.43 / height, _subtitle(gain, optimal), fontsize=9.5, color="#555555", va="top"
     )
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        ncols=_LEGEND_COLUMNS,
-        frameon=False,
-        fontsize=9,
-    )
+    draw_legend(figure, handles, rows)
     return figure
 
 
@@ -154,6 +148,10 @@ def _draw_way(axes: Axes, number: int, way: _Way, optimal: set[int]) -> Line2D:
     return entry
 
 
+def _model_name(model: Evaluation) -> str:
+    return f"the model, candidate {model.candidate.id}"
+
+
 def _draw_model(axes: Axes, model: Evaluation) -> Line2D:
     """Draws the model itself; returns its entry in the legend."""
     handle = Line2D(
@@ -163,7 +161,7 @@ def _draw_model(axes: Axes, model: Evaluation) -> Line2D:
         markersize=15,
         color="#16303f",
         linestyle="",
-        label=f"the model, candidate {model.candidate.id}",
+        label=_model_name(model),
     )
     ((x, y),) = points([model], _SIZE, _ERROR)
     axes.scatter([x], [y], s=225, marker="*", color="#16303f", linewidths=0, zorder=5)
