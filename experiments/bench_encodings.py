@@ -18,9 +18,6 @@ that make the sum of squared relative errors least. What clipping at the border 
 """
 
 import argparse
-import csv
-import json
-import platform
 import subprocess
 import tempfile
 from collections import defaultdict
@@ -38,6 +35,8 @@ from sparse_search.deploy.build import Compiler, compile_c
 from sparse_search.deploy.encoded_kernels import OPERATORS, kernel_name
 from sparse_search.deploy.runtime_files import write_runtime
 from sparse_search.encoding import ALL_ENCODINGS, ENCODINGS, encode_as, measured_options
+
+from .provenance import add_arguments, write_results
 
 HERE = Path(__file__).parent
 CORE = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
@@ -306,35 +305,33 @@ def fit(counts: Sequence[Count], code: Mapping[str, int]) -> list[dict[str, Any]
 def main() -> None:
     """Measures and writes ``bench_encodings.csv`` and ``.json``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=HERE / "results")
-    parser.add_argument("--commit", default="", help="of the code; recorded")
-    parser.add_argument("--machine", default=platform.machine(), help="recorded")
+    add_arguments(parser)
     arguments = parser.parse_args()
     compiler = Compiler(("arm-none-eabi-gcc", *CORE), "")
     with tempfile.TemporaryDirectory() as folder:
         counts = measure(compiler, Path(folder))
         code = code_bytes(compiler, Path(folder))
-    with (arguments.results / "bench_encodings.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            ["layer", "sparsity", "encoding", "stored", "bytes", "instructions", "code_bytes"]
-        )
-        for c in counts:
-            size = code[kernel_name(c.layer.kind, c.encoding)]
-            figures = (c.stored, c.bytes, round(c.instructions), size)
-            writer.writerow([c.layer.name, c.sparsity, c.encoding, *figures])
-    facts = {
+    rows = [
+        {
+            "layer": c.layer.name,
+            "sparsity": c.sparsity,
+            "encoding": c.encoding,
+            "stored": c.stored,
+            "bytes": c.bytes,
+            "instructions": round(c.instructions),
+            "code_bytes": code[kernel_name(c.layer.kind, c.encoding)],
+        }
+        for c in counts
+    ]
+    facts: dict[str, Any] = {
         "command": "python -m experiments.bench_encodings",
-        "commit": arguments.commit,
-        "machine": arguments.machine,
         "core": " ".join(CORE),
         "optimization": {"instructions": "-O2", "code_bytes": "-Os"},
         "compiler": first_line(compiler.command[0]),
         "emulator": first_line("qemu-system-arm"),
         "costs": fit(counts, code),
     }
-    text = json.dumps(facts, indent=1)
-    (arguments.results / "bench_encodings.json").write_text(text + "\n")
+    write_results(arguments, "bench_encodings", rows, facts)
     for row in facts["costs"]:
         print(*row.values())
 

@@ -1,5 +1,6 @@
 """Small trained networks that pruning is tested on."""
 
+import numpy as np
 import torch
 
 from sparse_search.architecture import (
@@ -25,6 +26,7 @@ BRANCHING = Architecture(
     InputTransform(fc_branch="flatten"),
 )
 QUICK = TrainingConfig(epochs=3, batch_size=32)
+CONFIG = TrainingConfig(epochs=30, batch_size=32, learning_rate=0.02, weight_decay=0.0)
 
 
 def generator(seed: int) -> torch.Generator:
@@ -38,3 +40,21 @@ def train_quickly(architecture: Architecture, dataset: Dataset) -> Network:
     network = Network(space.build(architecture), generator(0))
     train(network, dataset, QUICK, generator(1))
     return network
+
+
+def made_dataset(count: int = 600) -> Dataset:
+    """Images of 12 pixels: of the first six, those of the class are brighter; the rest is noise."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, count)
+    images = rng.integers(0, 256, (count, 1, 12)).astype(np.float64)
+    for pixel in range(6):
+        images[:, 0, pixel] = 60 + 120 * (labels == pixel % 3) + rng.normal(0, 25, count)
+    pixels = np.clip(images, 0, 255).astype(np.uint8)
+    held = slice(0, count // 4)
+    return Dataset.from_arrays(
+        pixels[count // 4 :],
+        labels[count // 4 :],
+        validation=(pixels[held], labels[held]),
+        test=(pixels[held], labels[held]),
+        name="made",
+    )

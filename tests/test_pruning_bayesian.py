@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from pruning_networks import BRANCHING, generator, train_quickly
+from pruning_networks import BRANCHING, CONFIG, generator, made_dataset, train_quickly
 from strategies import members, seeds
-from test_pruning_variational import CONFIG, made_dataset
 
 from pruning.bayesian import BayesianPruner, compress
 from pruning.channel_noise import ChannelNoise, fold_means, reads_features

@@ -6,7 +6,7 @@ from math import log, pi, sqrt
 import numpy as np
 import pytest
 import torch
-from pruning_networks import generator
+from pruning_networks import CONFIG, generator, made_dataset
 from scipy.integrate import quad
 
 from pruning.gaussian import log_uniform_divergence, sampled_sums, travel_rate
@@ -14,8 +14,8 @@ from pruning.variational import VariationalPruner, WeightNoise, select
 from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset
 from sparse_search.graph import Conv2d, Dense, DepthwiseConv2d, Graph, Tensor
-from sparse_search.network import Network, _linear_part
-from sparse_search.training import TrainingConfig, error_rate, train
+from sparse_search.network import Network, linear_part
+from sparse_search.training import error_rate, train
 
 ROOTS = {"kernel": (3, 3), "stride": (2, 1), "padding": (1, 1, 0, 1)}
 OPERATORS = {
@@ -64,7 +64,7 @@ def test_sampled_sums_are_sums_of_sampled_weights(kind):
     mean = torch.randn(shape, generator=rng)
     variance = torch.rand(shape, generator=rng)
     x = torch.randn(1, *x_shape, generator=rng)
-    linear = _linear_part(operator, x)
+    linear = linear_part(operator, x)
     found = sampled_sums(linear, x.expand(count, *x_shape), mean, variance, rng)
     drawn = torch.cat(
         [
@@ -79,31 +79,10 @@ def test_sampled_sums_are_sums_of_sampled_weights(kind):
     assert bool(((found.std(0) - spread).abs() < 0.12 * spread + 1e-5).all())
 
 
-def made_dataset(count: int = 600) -> Dataset:
-    """Images of 12 pixels: of the first six, those of the class are brighter; the rest is noise."""
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 3, count)
-    images = rng.integers(0, 256, (count, 1, 12)).astype(np.float64)
-    for pixel in range(6):
-        images[:, 0, pixel] = 60 + 120 * (labels == pixel % 3) + rng.normal(0, 25, count)
-    pixels = np.clip(images, 0, 255).astype(np.uint8)
-    held = slice(0, count // 4)
-    return Dataset.from_arrays(
-        pixels[count // 4 :],
-        labels[count // 4 :],
-        validation=(pixels[held], labels[held]),
-        test=(pixels[held], labels[held]),
-        name="made",
-    )
-
-
 def linear_graph() -> Graph:
     """One fully connected operator from pixels to classes."""
     tensors = (Tensor("image", (1, 12, 1)), Tensor("logits", (1, 1, 3)))
     return Graph(tensors, (Dense("output", ("image",), "logits"),))
-
-
-CONFIG = TrainingConfig(epochs=30, batch_size=32, learning_rate=0.02, weight_decay=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ Every row was fitted to counts of instructions (GCC 12.2, -O2, no wait states, n
 ``experiments/bench_encodings.py``; ``experiments/results/bench_encodings.json`` holds the same
 figures with their errors: 3 % root mean square over 1,600 measurements of nine layers at five
 sparsities, 21 % at worst (convolutions that read lists). Code is that of the kernel under -Os for
-the same core, without what a program has anyway; the width of a codebook changes it by 2 B.
+the same core, without what a program has anyway; the width of a codebook changes it by at most 8 B.
 """
 
 from dataclasses import dataclass
