@@ -11,63 +11,8 @@ from pathlib import Path
 from sparse_search.deploy.build import Compiler, compile_c
 
 CORE = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
+_BOARD = Path(__file__).parent / "cortex_m4"
 _SECTIONS = ("-Os", "-ffunction-sections", "-fdata-sections")
-
-_LINKER_SCRIPT = """
-MEMORY { FLASH (rx) : ORIGIN = 0, LENGTH = 1M  RAM (rwx) : ORIGIN = 0x20000000, LENGTH = 256K }
-ENTRY(start)
-SECTIONS
-{
-    .vectors : { KEEP(*(.vectors)) } > FLASH
-    .text : { *(.text*) } > FLASH
-    .rodata : { *(.rodata*) } > FLASH
-    .ARM.exidx : { *(.ARM.exidx*) } > FLASH
-    .data : { data_begin = .; *(.data*) data_end = .; } > RAM AT > FLASH
-    data_source = LOADADDR(.data);
-    .bss : { bss_begin = .; *(.bss*) *(COMMON) bss_end = .; } > RAM
-    stack_top = ORIGIN(RAM) + LENGTH(RAM);
-}
-"""
-
-_PROGRAM = """
-#include "model.h"
-
-extern uint32_t data_begin[], data_end[], data_source[], bss_begin[], bss_end[], stack_top[];
-
-static uint32_t arena[(MODEL_ARENA_BYTES + 3) / 4];
-volatile uint8_t pixels[MODEL_INPUT_BYTES];
-volatile int result;
-
-void start(void);
-
-void start(void)
-{
-    const uint32_t *source = data_source;
-
-    for (uint32_t *word = data_begin; word != data_end; word++) {
-        *word = *source++;
-    }
-    for (uint32_t *word = bss_begin; word != bss_end; word++) {
-        *word = 0;
-    }
-    for (;;) {
-        int8_t *input = model_input(arena);
-
-        for (int i = 0; i < MODEL_INPUT_BYTES; i++) {
-            input[i] = (int8_t)(pixels[i] - 128);
-        }
-        result = model_invoke(arena, sizeof arena) == MODEL_OK ? model_argmax(model_output(arena))
-                                                               : -1;
-    }
-}
-
-typedef struct {
-    const uint32_t *stack;
-    void (*reset)(void);
-} vectors;
-
-__attribute__((section(".vectors"), used)) static const vectors table = {stack_top, start};
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +42,13 @@ def link(export: Path, scratch: Path) -> FirmwareSizes:
         FileNotFoundError: arm-none-eabi-gcc is not installed.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    (scratch / "firmware.c").write_text(_PROGRAM)
-    (scratch / "firmware.ld").write_text(_LINKER_SCRIPT)
     sources = [path for path in sorted(export.glob("*.c")) if path.name != "main.c"]
     elf = scratch / "firmware.elf"
     linking = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections")
-    script = f"-Wl,-T,{scratch / 'firmware.ld'}"
+    script = f"-Wl,-T,{_BOARD / 'firmware.ld'}"
     compile_c(
         Compiler(("arm-none-eabi-gcc", *CORE), ""),
-        [scratch / "firmware.c", *sources],
+        [_BOARD / "firmware.c", *sources],
         elf,
         include=[export],
         flags=(*_SECTIONS, *linking, script),

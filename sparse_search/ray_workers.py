@@ -38,6 +38,7 @@ class RayWorkers:
         self._evaluate = evaluate
         self._folder = evaluate.folder if isinstance(evaluate, FolderEvaluate) else None
         self._tasks: dict[Any, Candidate] = {}
+        self._capacity = 0
         self._disconnect = False
 
     def __enter__(self) -> Self:
@@ -85,12 +86,15 @@ class RayWorkers:
 
         At least one candidate is always welcome: without any processor it waits for a machine.
         """
-        processors = int(ray.cluster_resources().get("CPU", 0.0))
-        return max(0, max(1, processors) - len(self._tasks))
+        self._capacity = max(1, int(ray.cluster_resources().get("CPU", 0.0)))
+        return max(0, self._capacity - len(self._tasks))
 
     def submit(self, candidate: Candidate) -> None:
-        """Sends the candidate, with the files that it needs, to the cluster."""
-        if self.free == 0:
+        """Sends the candidate, with the files that it needs, to the cluster.
+
+        Where the cluster has become smaller since ``free`` was asked, it waits there.
+        """
+        if len(self._tasks) >= max(self._capacity, 1) and self.free == 0:
             raise StudyError("expected a free worker, got none; wait for an outcome first")
         files: _Files = {}
         if self._folder is not None and isinstance(self._evaluate, FolderEvaluate):

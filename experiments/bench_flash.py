@@ -1,0 +1,146 @@
+"""What pruning, codebooks and encodings save in the linked firmware of a board.
+
+    sparse-search prune RUN --codebook-bits none,4
+    python -m experiments.bench_flash RUN --data-dir DATA
+
+For every dense model of the run that ``sparse-search prune`` has pruned: the model as it is, with
+every weight in a byte, beside the smallest model of its paths whose int8 validation error is at
+most 0.2 points higher. Both are exported, linked for a Cortex-M4 (``firmware``) and measured on the
+test set. ``bench_flash.csv`` has a row for each:
+
+dense, pruned              candidate, and what was done to it
+*_flash_bytes              as planned
+*_constants                read-only data of the linked file: weights, biases, tables
+*_firmware                 all flash of the linked file: constants, runtime, start-up
+cut, firmware_cut          fraction of constants and of the firmware that is gone
+*_val_error, *_test_error  fractions, int8
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sparse_search.candidate import Candidate, Evaluation
+from sparse_search.dataset import Dataset, load_dataset
+from sparse_search.deploy import export_c
+from sparse_search.encoding import EncodingPolicy
+from sparse_search.memory import plan_memory
+from sparse_search.quantized import error_rate
+from sparse_search.record import StudyRecord
+
+from .firmware import link
+from .provenance import add_arguments, write_results
+
+ERROR = "val_error"
+EQUAL_ERROR = 0.002
+LARGEST_BYTES = 4096
+_DENSE = EncodingPolicy(allowed=("dense",))
+
+
+def pairs(record: StudyRecord) -> Iterator[tuple[Evaluation, Evaluation]]:
+    """Each dense model at most ``LARGEST_BYTES`` large, and the smallest of equal error."""
+    pruned = [e for e in record.history().evaluations if e.candidate.effort == "pruned"]
+    for dense in pruned:
+        candidate = dense.candidate
+        if candidate.pruning or candidate.codebook_bits is not None:
+            continue
+        plan = plan_memory(record.load_model(candidate.id), policy=_DENSE)
+        same = [e for e in pruned if _network(e.candidate) == _network(candidate)]
+        bound = dense.objectives[ERROR] + EQUAL_ERROR
+        equal = [e for e in same if e.objectives[ERROR] <= bound]
+        if plan.flash_bytes <= LARGEST_BYTES:
+            yield dense, min(equal, key=lambda e: (e.metrics["flash_bytes"], e.candidate.id))
+
+
+def _network(candidate: Candidate) -> tuple[object, ...]:
+    return candidate.architecture, candidate.recipe, candidate.parent
+
+
+def measure(
+    record: StudyRecord, evaluation: Evaluation, policy: EncodingPolicy, data: Dataset, folder: Path
+) -> dict[str, Any]:
+    """Sizes of one model as planned and as linked, and its errors."""
+    model = record.load_model(evaluation.candidate.id)
+    plan = plan_memory(model, policy=policy)
+    export = export_c(model, plan, folder / "export")
+    sizes = link(export.folder, folder / "build")
+    return {
+        "candidate": evaluation.candidate.id,
+        "what": describe(evaluation.candidate),
+        "flash_bytes": plan.flash_bytes,
+        "constants": sizes.constants,
+        "firmware": sizes.flash,
+        "val_error": evaluation.objectives[ERROR],
+        "test_error": error_rate(model, data.open_test()),
+    }
+
+
+def describe(candidate: Candidate) -> str:
+    """What was done to the dense network.
+
+    >>> from sparse_search.architecture import Architecture
+    >>> from sparse_search.candidate import PruningStep
+    >>> describe(Candidate(1, Architecture(), (PruningStep("magnitude", 0.44),), codebook_bits=4))
+    'magnitude 44 %, 4-bit codebook'
+    """
+    parts = [f"{step.method} {step.sparsity:.0%}".replace("%", " %") for step in candidate.pruning]
+    if candidate.codebook_bits is not None:
+        parts.append(f"{candidate.codebook_bits}-bit codebook")
+    return ", ".join(parts) or "as it is"
+
+
+def compare(dense: dict[str, Any], pruned: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table."""
+    row: dict[str, Any] = {"dense": dense["candidate"], "pruned": pruned["candidate"]}
+    row["how"] = pruned["what"]
+    for name in ("flash_bytes", "constants", "firmware", "val_error", "test_error"):
+        for kind, side in (("dense", dense), ("pruned", pruned)):
+            row[f"{kind}_{name}"] = (
+                side[name] if isinstance(side[name], int) else round(side[name], 4)
+            )
+    row["cut"] = round(1.0 - pruned["constants"] / dense["constants"], 3)
+    row["firmware_cut"] = round(1.0 - pruned["firmware"] / dense["firmware"], 3)
+    return row
+
+
+def measure_run(
+    run: Path, data_dir: Path | None, policy: EncodingPolicy
+) -> Sequence[dict[str, Any]]:
+    """Rows of every dense model of a run."""
+    record = StudyRecord.open(run)
+    stored = record.settings["dataset"]
+    data = load_dataset(stored["source"], data_dir=data_dir, seed=record.settings["seed"])
+    rows = []
+    for dense, pruned in pairs(record):
+        with tempfile.TemporaryDirectory() as folder:
+            first = measure(record, dense, _DENSE, data, Path(folder) / "dense")
+            second = measure(record, pruned, policy, data, Path(folder) / "pruned")
+        rows.append(compare(first, second))
+        print(rows[-1], flush=True)
+    return rows
+
+
+def main() -> None:
+    """Measures a run and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("run", type=Path, help="folder of a run, after sparse-search prune")
+    parser.add_argument("--data-dir", type=Path, help="where its data set is")
+    parser.add_argument("--count-code", action="store_true", help="as in sparse-search export")
+    add_arguments(parser)
+    arguments = parser.parse_args()
+    policy = EncodingPolicy(count_code=arguments.count_code)
+    rows = measure_run(arguments.run, arguments.data_dir, policy)
+    facts = {
+        "command": "sparse-search prune RUN; python -m experiments.bench_flash RUN --data-dir DATA",
+        "seed": "of the run",
+        "core": "Cortex-M4, -Os",
+        "equal_error": EQUAL_ERROR,
+        "count_code": arguments.count_code,
+    }
+    write_results(arguments, "bench_flash", rows, facts)
+
+
+if __name__ == "__main__":
+    main()
