@@ -57,7 +57,7 @@ LIMITS = Limits(2048, 2048)
 RECORDED = (50, 200, 500, 1000)
 NAMES = [objective.name for objective in DEFAULT_OBJECTIVES]
 _POOL, _SAMPLES, _AT_ONCE = 1000, 32, 100
-_REPETITIONS = {"sparse": 5, "sparse-refit": 1, "botorch": 1, "optuna-gp": 3}
+_REPETITIONS = {"sparse": 5, "sparse-refit": 1, "botorch": 1, "optuna-gp": 1}
 
 
 def made_up_error(plan: MemoryPlan, generator: np.random.Generator) -> float:

@@ -114,7 +114,7 @@ def _origin(candidate: Candidate) -> str:
     """Where a candidate came from."""
     steps = [f"{step.method} {step.sparsity:.0%}" for step in candidate.pruning]
     if candidate.codebook_bits is not None:
-        steps.append(f"codebook {candidate.codebook_bits} bit")
+        steps.append(f"{candidate.codebook_bits}-bit codebook")
     pruning = " ".join(steps)
     if candidate.effort == "final":
         start = f"final of {candidate.parent}"

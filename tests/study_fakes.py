@@ -24,12 +24,14 @@ from sparse_search.dataset import Dataset
 from sparse_search.graph import Graph
 from sparse_search.memory import MemoryPlan
 from sparse_search.record import StudyRecord
-from sparse_search.space import SearchSpace
+from sparse_search.space import PruningRange, SearchSpace
 from sparse_search.study import Study
 from sparse_search.target import Limits
 from sparse_search.workers import Device
 
-SPACE = SearchSpace((8, 8, 1), 2)
+SPACE = SearchSpace(
+    (8, 8, 1), 2, pruning=(PruningRange("channels", 0.5), PruningRange("magnitude", 0.9))
+)
 
 
 def tiny_dataset(seed: int = 0) -> Dataset:

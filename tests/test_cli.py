@@ -180,7 +180,7 @@ def test_mistakes_of_prune_are_named(workplace: Path) -> None:
     """A candidate, a method or a codebook that there is not; no traceback."""
     for option, value, words in (
         ("--candidate", "999", "got 999; the front has candidates"),
-        ("--methods", "magic", "among channels, magnitude"),
+        ("--methods", "magic", "expected pruning methods among channels, "),
         ("--codebook-bits", "9", "bits from 1 to 7"),
     ):
         done = call("prune", "out", option, value, cwd=workplace)

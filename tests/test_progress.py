@@ -53,7 +53,7 @@ def test_what_became_of_a_candidate_is_one_line() -> None:
     assert "1,500 B flash" in line
     assert "random; magnitude 30%" in line
     clustered = replace(fakes.candidate(3, 0.3), codebook_bits=4)
-    assert "magnitude 30% codebook 4 bit" in describe(Evaluation(clustered, figures))
+    assert "magnitude 30% 4-bit codebook" in describe(Evaluation(clustered, figures))
     stopped = Rejection(fakes.candidate(4), "stopped", "it heads for 20 %", (0.3,), 0.2, 1.0)
     assert "stopped: it heads for 20 %" in describe(stopped)
     text = io.StringIO()
