@@ -78,7 +78,7 @@ def fit_codebook(
     places = levels.ravel().astype(np.int64) + 127
     weight = np.bincount(places, importance.ravel(), minlength=len(_LEVELS))
     if with_zero:
-        weight[127] = max(1.0, _OVERWHELMING * float(weight.sum()))
+        weight[127] = _OVERWHELMING * float(weight.sum()) or 1.0
     present = np.flatnonzero(weight)
     values = _centres(_LEVELS[present], weight[present].astype(np.float64), size)
     return Codebook(tuple(sorted(set(values))))

@@ -14,6 +14,9 @@ Levels come from ``levels``, where ``quantize`` gets them, sums of whole numbers
 float32 up to 2^24, and M is applied with the two roundings of ``integer.rescale``. So the forward
 is that of the integer model; only what float32 puts on the other side of a half is one step off.
 
+Ranges of tensors stay as calibration chose them. Learned ones (LSQ, arXiv:1902.08153) and learned
+weight scales were no better in int8 or with codebooks of 2 bits, beyond the spread of seeds.
+
 Backward every rounding is the identity, and what a clamp changed has no gradient (straight-through
 estimator, arXiv:1308.3432). Batch norm is folded, with the statistics of the start. Units make one
 learning rate fit channels of any size, and leave folded weights exactly what they were.

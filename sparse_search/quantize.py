@@ -1,15 +1,10 @@
 """From a float network to a QuantizedModel: post-training int8, as TFLite and CMSIS-NN define it.
 
-| symbol | meaning |
-|---|---|
-| s_in, s_out | scales of an operator's input and output tensors |
-| s_w[c] | scale of the weights of output channel c, symmetric, zero point 0 |
-| M[c] | s_in * s_w[c] / s_out, the factor from accumulator to output |
-
 A tensor's range is chosen from its values on the calibration images; it always contains 0, and
 it is clipped where that lowers the squared error of quantization. Pooling keeps its input's
 scale, a concatenation has its own, the logits are never clipped, and the network's input is fixed
-at 1/255. A weight that is exactly 0 stays 0, so a pruning mask survives.
+at 1/255. ``levels`` makes integers of the rest. A weight that is exactly 0 stays 0, so a pruning
+mask survives.
 """
 
 from collections.abc import Mapping, Sequence

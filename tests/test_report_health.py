@@ -185,6 +185,16 @@ def test_pruning_that_saves_nothing(share: float, level: str) -> None:
     assert f"{1 - share:.1%}" in card.sentence or f"{1 - share:.0%}" in card.sentence
 
 
+def test_codebooks_of_pruned_models_are_counted() -> None:
+    """They are a part of what pruning saved; without any there is no word about them."""
+    plain = [
+        evaluation(i, 0.3 - i / 10, (0.5 + i / 10) * DENSE_FLASH, sparsity=0.8) for i in (0, 1)
+    ]
+    assert "codebook" not in cards(plain)["pruning"].sentence
+    clustered = replace(plain[0], candidate=replace(plain[0].candidate, codebook_bits=4))
+    assert "pruned, 1 of them with a codebook;" in cards([clustered, plain[1]])["pruning"].sentence
+
+
 def test_a_front_without_pruned_models() -> None:
     """Is noticed where the space allows pruning; an inactive step of 0 does not count."""
     card = cards([evaluation(i, 0.5 - i / 10, 1000.0 + i) for i in range(4)])["pruning"]
