@@ -204,7 +204,8 @@ class Evaluator:
 
     def _evaluate(self, candidate: Candidate, rungs: Rungs) -> Outcome:
         network, curve = self._trained(candidate, rungs)
-        if rungs.reason is None and candidate.pruning and curve:
+        shrinks = candidate.pruning or candidate.codebook_bits is not None
+        if rungs.reason is None and shrinks and curve:
             # Whether fine-tuning is worth while: the training is over.
             rungs.judge(curve, len(curve))
         if rungs.reason is not None:
