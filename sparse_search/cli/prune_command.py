@@ -31,7 +31,7 @@ def prune(
         typer.Option(
             help="Bits of a codebook of weights, such as none,4,3: each doubles the work."
         ),
-    ] = "none",
+    ] = "none,4",
     models: Annotated[
         int, typer.Option(min=1, help="Models of the front that are pruned, spread over the error.")
     ] = 6,
