@@ -181,7 +181,7 @@ def test_mistakes_of_prune_are_named(workplace: Path) -> None:
     for option, value, words in (
         ("--candidate", "999", "got 999; the front has candidates"),
         ("--methods", "magic", "expected pruning methods among channels, "),
-        ("--codebook-bits", "9", "bits from 1 to 7"),
+        ("--codebook-bits", "9", "expected 2, 3 or 4 bits"),
     ):
         done = call("prune", "out", option, value, cwd=workplace)
         assert done.returncode != 0

@@ -99,8 +99,9 @@ def _names(text: str | None) -> tuple[str, ...]:
 def _codebooks(text: str) -> tuple[int | None, ...]:
     """Numbers of bits, or none for weights of any value."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part == "none" or (part.isdecimal() and 1 <= int(part) <= 7) for part in parts):
+    if not all(part in ("none", "2", "3", "4") for part in parts):
         raise typer.BadParameter(
-            f"expected bits from 1 to 7, or none, such as none,4,3, got {text!r}"
+            f"expected 2, 3 or 4 bits, which an encoding stores, or none, such as none,4,3; "
+            f"got {text!r}"
         )
     return tuple(None if part == "none" else int(part) for part in parts)
