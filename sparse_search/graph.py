@@ -12,7 +12,7 @@ Conventions, the same everywhere:
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
 from typing import Annotated, Literal, TypeAlias
@@ -319,7 +319,7 @@ class Graph:
             if isinstance(producer, Concat):
                 count = sum(tensors[name].size for name in producer.inputs)
             shape = (*tensor.shape[:2], channels.get(tensor.name, count))
-            tensors[tensor.name] = replace(tensor, shape=shape)
+            tensors[tensor.name] = Tensor(tensor.name, shape)
         return Graph(tuple(tensors.values()), self.operators)
 
     def to_json(self) -> str:

@@ -191,6 +191,8 @@ def choose(layers: Sequence[Layer], policy: EncodingPolicy) -> tuple[Option, ...
 def _usable(layer: Layer, policy: EncodingPolicy) -> tuple[Option, ...]:
     """The layer's options that the policy allows; dense where there is none."""
     cap = policy.max_mac_cost
+    if cap is None and policy.allowed == ALL_ENCODINGS:
+        return layer.options or (layer.dense,)
     options = tuple(
         option
         for option in layer.options
