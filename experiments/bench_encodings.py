@@ -36,10 +36,9 @@ from sparse_search.deploy.encoded_kernels import OPERATORS, kernel_name
 from sparse_search.deploy.runtime_files import write_runtime
 from sparse_search.encoding import ALL_ENCODINGS, ENCODINGS, encode_as, measured_options
 
+from .firmware import BOARD, CORE
 from .provenance import add_arguments, write_results
 
-HERE = Path(__file__).parent
-CORE = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
 SPARSITIES = (0.3, 0.6, 0.8, 0.9, 0.97)
 TICKS_PER_INSTRUCTION = 256 / 40
 """Of the emulated timer: 25 MHz, at 256 ns an instruction."""
@@ -185,7 +184,7 @@ def run(compiler: Compiler, folder: Path, objects: Sequence[Path], source: str) 
         compiler,
         [folder / "program.c"],
         folder / "program.o",
-        include=[folder, HERE / "cortex_m4"],
+        include=[folder, BOARD],
         flags=("-O2", "-c"),
     )
     elf = folder / "program.elf"
@@ -195,7 +194,7 @@ def run(compiler: Compiler, folder: Path, objects: Sequence[Path], source: str) 
             "-nostartfiles",
             "-Wl,--gc-sections",
             "-T",
-            str(HERE / "cortex_m4" / "mps2.ld"),
+            str(BOARD / "mps2.ld"),
             *map(str, objects),
             str(folder / "program.o"),
             "-o",
@@ -232,9 +231,9 @@ def run(compiler: Compiler, folder: Path, objects: Sequence[Path], source: str) 
 def measure(compiler: Compiler, folder: Path) -> list[Count]:
     """Instructions of every kernel on every layer at every sparsity."""
     kernels = sorted({kernel_name(kind, name) for kind in OPERATORS for name in ALL_ENCODINGS})
-    include = [folder, HERE / "cortex_m4"]
+    include = [folder, BOARD]
     objects = []
-    for source in [*write_runtime(folder, kernels), HERE / "cortex_m4" / "bench.c"]:
+    for source in [*write_runtime(folder, kernels), BOARD / "bench.c"]:
         objects.append(folder / f"{source.stem}.o")
         # The start of the program has inline assembly, which standard C does not know.
         standard = () if source.stem != "bench" else ("-std=gnu99",)

@@ -203,9 +203,11 @@ def measure(recorded: Sequence[int], methods: Sequence[str]) -> dict[tuple[str, 
     return found
 
 
-def growth(seconds: dict[tuple[str, int], float], method: str) -> float:
-    """Exponent p of seconds ~ recorded^p between the fewest and the most recorded candidates."""
+def growth(seconds: dict[tuple[str, int], float], method: str) -> float | None:
+    """Exponent p of seconds ~ recorded^p from fewest to most recorded; None of one number."""
     counts = sorted(count for name, count in seconds if name == method)
+    if len(counts) < 2:
+        return None
     ratio = seconds[method, counts[-1]] / seconds[method, counts[0]]
     return round(float(np.log(ratio) / np.log(counts[-1] / counts[0])), 2)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from sparse_search.deploy.build import Compiler, compile_c
 
 CORE = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
-_BOARD = Path(__file__).parent / "cortex_m4"
+BOARD = Path(__file__).parent / "cortex_m4"
 _SECTIONS = ("-Os", "-ffunction-sections", "-fdata-sections")
 
 
@@ -45,10 +45,10 @@ def link(export: Path, scratch: Path) -> FirmwareSizes:
     sources = [path for path in sorted(export.glob("*.c")) if path.name != "main.c"]
     elf = scratch / "firmware.elf"
     linking = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections")
-    script = f"-Wl,-T,{_BOARD / 'firmware.ld'}"
+    script = f"-Wl,-T,{BOARD / 'firmware.ld'}"
     compile_c(
         Compiler(("arm-none-eabi-gcc", *CORE), ""),
-        [_BOARD / "firmware.c", *sources],
+        [BOARD / "firmware.c", *sources],
         elf,
         include=[export],
         flags=(*_SECTIONS, *linking, script),

@@ -26,11 +26,11 @@ from itertools import product
 from math import prod
 from typing import TypeAlias
 
-from .architecture import Architecture, Conv2D, ConvBlock
-from .builder import build_graph
+from .architecture import Architecture
 from .candidate import Candidate, Evaluation, History, Outcome, PruningStep, Recipe
 from .finals import Fits, spread, useful
 from .interfaces import Pruner
+from .sparsity import STRUCTURED
 
 FIRST_PRUNED_ID = 200_000
 """Further pruned candidates have ids from here on, so that they change no id of a longer search."""
@@ -61,9 +61,10 @@ class Methods:
 
     @staticmethod
     def of(pruners: Sequence[Pruner]) -> "Methods":
-        """Sorts methods by what they are predicted to leave of a network."""
-        structured = tuple(p.name for p in pruners if _removes_channels(p))
-        return Methods(structured, tuple(p.name for p in pruners if p.name not in structured))
+        """Sorts methods by kind."""
+        names = tuple(pruner.name for pruner in pruners)
+        structured = tuple(name for name in names if name in STRUCTURED)
+        return Methods(structured, tuple(name for name in names if name not in STRUCTURED))
 
     def only(self, names: Sequence[str]) -> "Methods":
         """Those of the names."""
@@ -71,12 +72,6 @@ class Methods:
             tuple(name for name in self.structured if name in names),
             tuple(name for name in self.others if name in names),
         )
-
-
-def _removes_channels(pruner: Pruner) -> bool:
-    probe = Architecture((ConvBlock((Conv2D(8, 3), Conv2D(8, 3))),))
-    graph = build_graph(probe, (8, 8, 1), 2)
-    return pruner.predict(graph, PruningStep(pruner.name, 0.5))[0] != graph
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class RayWorkers:
         self._evaluate = evaluate
         self._folder = evaluate.folder if isinstance(evaluate, FolderEvaluate) else None
         self._tasks: dict[Any, Candidate] = {}
-        self._capacity = 0
+        self._capacity = 0  # Processors when `free` was last asked.
         self._disconnect = False
 
     def __enter__(self) -> Self:

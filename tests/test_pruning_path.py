@@ -151,12 +151,11 @@ def test_codebooks_repeat_every_path_and_are_tried_alone() -> None:
     assert {(path.start.codebook_bits, path.steps) for path in alone} == {(3, ())}
 
 
-def test_kinds_are_told_by_what_a_method_leaves() -> None:
-    """Of the methods that there are, and whatever their order."""
-    methods = Methods.of(PRUNERS)
-    assert "channels" in methods.structured
-    assert "magnitude" in methods.others
-    assert {*methods.structured, *methods.others} == {pruner.name for pruner in PRUNERS}
+def test_methods_are_sorted_by_kind() -> None:
+    """Each is in one of both, in the order in which they came."""
+    methods = Methods.of(PRUNERS[::-1])
+    assert methods.structured == ("bayesian", "taylor", "channels")
+    assert (*methods.others, *methods.structured) == tuple(p.name for p in PRUNERS[::-1])
     assert Methods.of(PRUNERS).only(["magnitude"]) == Methods((), ("magnitude",))
 
 

@@ -24,7 +24,7 @@ def prune(
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(help="Such as channels,magnitude, or all; default: those of the run."),
+        typer.Option(help="Such as channels,feedback, or all; default: channels,magnitude."),
     ] = None,
     codebook_bits: Annotated[
         str,

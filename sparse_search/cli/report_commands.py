@@ -52,7 +52,7 @@ def plan(
     from ..encoding import EncodingPolicy
     from ..memory import all_plans, plan_memory
     from ..report import draw_plan, layers_table, plan_table
-    from ..subjects import read_subject
+    from .subjects import read_subject
 
     subject = read_subject(architecture, input_shape, classes)
     policy = subject.policy

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from .architecture import Architecture
-from .builder import build_graph
-from .deploy.manifest import MANIFEST_NAME, read_manifest, read_model
-from .encoding import EncodingPolicy
-from .errors import ArchitectureError
-from .graph import Graph
-from .quantized import QuantizedModel
+from ..architecture import Architecture
+from ..builder import build_graph
+from ..deploy.manifest import MANIFEST_NAME, read_manifest, read_model
+from ..encoding import EncodingPolicy
+from ..errors import ArchitectureError
+from ..graph import Graph
+from ..quantized import QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
