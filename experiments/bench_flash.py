@@ -27,14 +27,15 @@ from sparse_search.dataset import Dataset, load_dataset
 from sparse_search.deploy import export_c
 from sparse_search.encoding import EncodingPolicy
 from sparse_search.memory import plan_memory
+from sparse_search.progress import describe_pruning
 from sparse_search.quantized import error_rate
 from sparse_search.record import StudyRecord
+from sparse_search.report.pruning import EQUAL_ERROR
+from sparse_search.stopping import ERROR
 
 from .firmware import link
 from .provenance import add_arguments, write_results
 
-ERROR = "val_error"
-EQUAL_ERROR = 0.002
 LARGEST_BYTES = 4096
 _DENSE = EncodingPolicy(allowed=("dense",))
 
@@ -68,27 +69,13 @@ def measure(
     sizes = link(export.folder, folder / "build")
     return {
         "candidate": evaluation.candidate.id,
-        "what": describe(evaluation.candidate),
+        "what": describe_pruning(evaluation.candidate) or "as it is",
         "flash_bytes": plan.flash_bytes,
         "constants": sizes.constants,
         "firmware": sizes.flash,
         "val_error": evaluation.objectives[ERROR],
         "test_error": error_rate(model, data.open_test()),
     }
-
-
-def describe(candidate: Candidate) -> str:
-    """What was done to the dense network.
-
-    >>> from sparse_search.architecture import Architecture
-    >>> from sparse_search.candidate import PruningStep
-    >>> describe(Candidate(1, Architecture(), (PruningStep("magnitude", 0.44),), codebook_bits=4))
-    'magnitude 44 %, 4-bit codebook'
-    """
-    parts = [f"{step.method} {step.sparsity:.0%}".replace("%", " %") for step in candidate.pruning]
-    if candidate.codebook_bits is not None:
-        parts.append(f"{candidate.codebook_bits}-bit codebook")
-    return ", ".join(parts) or "as it is"
 
 
 def compare(dense: dict[str, Any], pruned: dict[str, Any]) -> dict[str, Any]:

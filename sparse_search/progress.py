@@ -110,12 +110,24 @@ def describe(outcome: Outcome) -> str:
     return f"{candidate.id:>7}  {found}  {_origin(candidate)}"
 
 
+def describe_pruning(candidate: Candidate) -> str:
+    """What is removed of a candidate's network, and how its weights are limited; may be empty.
+
+    >>> from sparse_search.architecture import Architecture
+    >>> from sparse_search.candidate import PruningStep
+    >>> steps = (PruningStep("channels", 0.2), PruningStep("magnitude", 0.44))
+    >>> describe_pruning(Candidate(1, Architecture(), steps, codebook_bits=4))
+    'channels 20% magnitude 44% 4-bit codebook'
+    """
+    parts = [f"{step.method} {step.sparsity:.0%}" for step in candidate.pruning]
+    if candidate.codebook_bits is not None:
+        parts.append(f"{candidate.codebook_bits}-bit codebook")
+    return " ".join(parts)
+
+
 def _origin(candidate: Candidate) -> str:
     """Where a candidate came from."""
-    steps = [f"{step.method} {step.sparsity:.0%}" for step in candidate.pruning]
-    if candidate.codebook_bits is not None:
-        steps.append(f"{candidate.codebook_bits}-bit codebook")
-    pruning = " ".join(steps)
+    pruning = describe_pruning(candidate)
     if candidate.effort == "final":
         start = f"final of {candidate.parent}"
     elif candidate.effort == "pruned":

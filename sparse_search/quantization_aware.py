@@ -69,8 +69,8 @@ def fine_tune_quantized(
         result = train(
             tuned, dataset, settings, generator, after_epoch=after_epoch, criterion=criterion
         )
-        for error in result.curve[-1:]:
-            keep(error)
+        if result.curve:
+            keep(result.curve[-1])
     except TrainingDivergedError:
         pass
     if best is None:

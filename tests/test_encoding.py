@@ -4,6 +4,7 @@ from math import ceil
 
 import numpy as np
 import pytest
+from encoded import encode_smallest, predicted_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -13,8 +14,6 @@ from sparse_search.encoding import (
     DENSE_ONLY,
     allowed_encodings,
     encode_as,
-    encode_weights,
-    encoded_bytes,
     measured_options,
 )
 from sparse_search.encoding.bits import pack, unpack
@@ -87,14 +86,14 @@ def check_every_encoding(weights: NDArray[np.int8]) -> None:
         assert encoded.decode().dtype == np.int8
         parts = (encoded.positions, encoded.values, encoded.codebook)
         assert option.bytes == encoded.bytes == sum(len(part.tobytes()) for part in parts)
-    chosen = encode_weights(weights)
+    chosen = encode_smallest(weights)
     assert chosen.bytes == min(option.bytes for option in options.values()) <= weights.size
     bits = ceil(np.log2(max(2, len(np.unique(weights)))))
     nonzeros = int(np.count_nonzero(weights))
-    assert chosen.bytes <= encoded_bytes(weights.size, nonzeros)[1]
-    assert chosen.bytes <= encoded_bytes(weights.size, nonzeros, codebook_bits=bits)[1]
+    assert chosen.bytes <= predicted_bytes(weights.size, nonzeros)[1]
+    assert chosen.bytes <= predicted_bytes(weights.size, nonzeros, codebook_bits=bits)[1]
     for kind in ("dense", "bitmap"):
-        assert encode_as(kind, weights).bytes == encoded_bytes(weights.size, nonzeros, (kind,))[1]
+        assert encode_as(kind, weights).bytes == predicted_bytes(weights.size, nonzeros, (kind,))[1]
 
 
 @settings(deadline=None)
@@ -199,20 +198,20 @@ def test_dense_is_kept_where_the_bitmap_saves_nothing(
     nonzeros: int, expected: tuple[str, int]
 ) -> None:
     """80 weights need a bitmap of 10 B, so it pays below 70 nonzeros; ties stay dense."""
-    assert encoded_bytes(80, nonzeros, ("dense", "bitmap")) == expected
+    assert predicted_bytes(80, nonzeros, ("dense", "bitmap")) == expected
 
 
 def test_clustered_weights_are_predicted_by_their_number_of_values() -> None:
     """1000 weights of 8 values: 375 B and a table; of 5 bits nothing is gained."""
-    assert encoded_bytes(1000, 1000, codebook_bits=3) == ("codebook3", 383)
-    assert encoded_bytes(1000, 1000, codebook_bits=1) == ("codebook2", 252)
-    assert encoded_bytes(1000, 1000, codebook_bits=5) == ("dense", 1000)
-    assert encoded_bytes(1000, 300, codebook_bits=3) == ("bitmap_codebook3", 125 + 113 + 8)
+    assert predicted_bytes(1000, 1000, codebook_bits=3) == ("codebook3", 383)
+    assert predicted_bytes(1000, 1000, codebook_bits=1) == ("codebook2", 252)
+    assert predicted_bytes(1000, 1000, codebook_bits=5) == ("dense", 1000)
+    assert predicted_bytes(1000, 300, codebook_bits=3) == ("bitmap_codebook3", 125 + 113 + 8)
 
 
 def test_depthwise_weights_are_always_dense() -> None:
     """The depthwise kernel reads nothing else."""
-    assert encoded_bytes(90, 1, allowed_encodings("depthwise_conv2d")) == ("dense", 90)
+    assert predicted_bytes(90, 1, allowed_encodings("depthwise_conv2d")) == ("dense", 90)
     assert allowed_encodings("conv2d") == allowed_encodings("dense") == ALL_ENCODINGS
     assert allowed_encodings("depthwise_conv2d") == DENSE_ONLY
 
@@ -220,15 +219,15 @@ def test_depthwise_weights_are_always_dense() -> None:
 def test_arrays_of_another_type_or_rank_are_errors() -> None:
     """Only int8 [rows, columns] can be encoded, and only possible counts be asked for."""
     with pytest.raises(MemoryPlanError, match=r"expected int8 weights.*got float64"):
-        encode_weights(np.zeros((2, 2)))  # type: ignore[arg-type]
+        encode_smallest(np.zeros((2, 2)))  # type: ignore[arg-type]
     with pytest.raises(MemoryPlanError, match="reshape convolutions"):
-        encode_weights(np.zeros((2, 2, 1, 1), np.int8))
+        encode_smallest(np.zeros((2, 2, 1, 1), np.int8))
     with pytest.raises(MemoryPlanError, match="expected 0 <= nonzeros <= 4 weights, got 5"):
-        encoded_bytes(4, 5)
+        predicted_bytes(4, 5)
     with pytest.raises(MemoryPlanError, match=r"expected an encoding among dense, .*got 'huffman'"):
         encode_as("huffman", values(4))
-    with pytest.raises(MemoryPlanError, match="allow dense"):
-        encode_weights(values(17), ("codebook2",))
+    with pytest.raises(MemoryPlanError, match=r"codebook2 can hold, got 17.*choose another"):
+        encode_as("codebook2", values(17))
 
 
 def test_the_encoded_arrays_do_not_share_memory_with_the_weights() -> None:

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from encoded import encode_smallest
 
 from pruning import PRUNERS
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock, SeparableConv2D
 from sparse_search.candidate import Candidate, PruningStep
-from sparse_search.encoding import allowed_encodings, encode_weights
+from sparse_search.encoding import allowed_encodings
 from sparse_search.errors import ArchitectureError
 from sparse_search.forecast import Forecaster
 from sparse_search.graph import DepthwiseConv2d
@@ -107,7 +108,7 @@ def pruned_bytes(graph, zeros_by_name, bits, rng):
         flat = rng.choice(values, graph.weight_count(op)).astype(np.int8)
         flat[rng.permutation(len(flat))[: zeros_by_name.get(op.name, 0)]] = 0
         rows = flat.reshape(graph.bias_count(op), -1)
-        total += encode_weights(rows, allowed_encodings(op.kind)).bytes
+        total += encode_smallest(rows, allowed_encodings(op.kind)).bytes
     return total
 
 

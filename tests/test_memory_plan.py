@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from encoded import encode_smallest
 from float_models import random_graph, random_images, random_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from strategies import members
 
 from sparse_search.architecture import Architecture
 from sparse_search.builder import build_graph
-from sparse_search.encoding import EncodingPolicy, allowed_encodings, encode_weights
+from sparse_search.encoding import EncodingPolicy, allowed_encodings
 from sparse_search.errors import MemoryPlanError
 from sparse_search.graph import (
     Add,
@@ -323,7 +324,7 @@ def test_a_quantized_model_is_counted_not_predicted(seed: int, sparsity: float) 
             assert (layer.nonzeros, layer.encoding, layer.weight_bytes) == (0, None, 0)
             continue
         rows = held[layer.name].reshape(held[layer.name].shape[0], -1)
-        encoded = encode_weights(rows, allowed_encodings(layer.kind))
+        encoded = encode_smallest(rows, allowed_encodings(layer.kind))
         assert layer.nonzeros == np.count_nonzero(rows)
         assert (layer.encoding, layer.weight_bytes) == (encoded.kind, encoded.bytes)
     graph_plan = plan_memory(model.graph)

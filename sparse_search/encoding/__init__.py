@@ -7,10 +7,9 @@ each. A pruned weight counts only if the bytes go down: a layer that is hardly s
 
 from .choice import Layer, Option, choose, measured_options, predicted_options
 from .costs import kernel_code_bytes
-from .encoded import EncodedWeights, encode_as, encode_weights
+from .encoded import EncodedWeights, encode_as
 from .encodings import ALL_ENCODINGS, DENSE_ONLY, ENCODINGS, allowed_encodings
 from .policy import EncodingPolicy
-from .prediction import encoded_bytes
 
 __all__ = [
     "ALL_ENCODINGS",
@@ -23,8 +22,6 @@ __all__ = [
     "allowed_encodings",
     "choose",
     "encode_as",
-    "encode_weights",
-    "encoded_bytes",
     "kernel_code_bytes",
     "measured_options",
     "predicted_options",

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from ..errors import MemoryPlanError
 from .bits import Bytes
-from .choice import check_weights, measured_options
-from .encodings import ALL_ENCODINGS, ENCODINGS
+from .choice import measured_options
+from .encodings import ENCODINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class EncodedWeights:
         return self.positions.nbytes + self.values.nbytes + self.codebook.nbytes
 
     def decode(self) -> NDArray[np.int8]:
-        """The weights, int8 [rows, columns]; the inverse of ``encode_weights``."""
+        """The weights, int8 [rows, columns]; the inverse of ``encode_as``."""
         encoding = ENCODINGS[self.kind]
         stored = encoding.positions.decode(self.positions, self.shape)
         weights = np.zeros(self.shape, np.int8)
@@ -68,25 +68,3 @@ def encode_as(kind: str, weights: NDArray[np.int8]) -> EncodedWeights:
     assert positions is not None
     values, codebook = encoding.values.encode(weights[encoding.positions.stored(nonzero)])
     return EncodedWeights(kind, (weights.shape[0], weights.shape[1]), positions, values, codebook)
-
-
-def encode_weights(
-    weights: NDArray[np.int8], allowed: tuple[str, ...] = ALL_ENCODINGS
-) -> EncodedWeights:
-    """Stores weights in the allowed encoding with the fewest bytes.
-
-    Args:
-        weights: int8 [rows, columns]; rows are output channels.
-        allowed: Encodings to choose from; of two with equal bytes the earlier one is taken.
-
-    Raises:
-        MemoryPlanError: Not a two-dimensional int8 array, or no encoding can hold it.
-    """
-    check_weights(weights)
-    options = measured_options(weights, allowed)
-    if not options:
-        raise MemoryPlanError(
-            f"expected an encoding that can hold the weights among {', '.join(allowed)}, got "
-            f"{len(np.unique(weights))} different values; allow dense"
-        )
-    return encode_as(min(options, key=lambda option: option.bytes).encoding, weights)

@@ -85,15 +85,12 @@ def stored_weights(
     for op in graph.weighted:
         runtime = kernels is KernelLibrary.RUNTIME
         readable = allowed_encodings(op.kind) if runtime else DENSE_ONLY
-        allowed = readable
-        if policy.allowed != readable:
-            allowed = tuple(name for name in readable if name in policy.allowed) or DENSE_ONLY
         if isinstance(subject, Graph):
             clustered = not isinstance(op, DepthwiseConv2d) and op.name not in UNPRUNED_OPERATORS
             count, bits = graph.weight_count(op), codebook_bits if clustered else None
-            options = predicted_options(count, nonzeros[op.name], allowed, bits)
+            options = predicted_options(count, nonzeros[op.name], readable, bits)
         else:
-            options = measured_options(_rows(graph, op, subject.weights[op.name].weights), allowed)
+            options = measured_options(_rows(graph, op, subject.weights[op.name].weights), readable)
         height, width, outputs = graph.shape(op.output)
         runs = outputs * op.kernel[0] if isinstance(op, Conv2d) else 0
         weights = graph.weight_count(op)
