@@ -83,7 +83,6 @@ def test_it_returns_a_model_that_is_best_on_the_validation_split(
     pruned, digits, calibration
 ) -> None:
     """Not worse than without training, nor than any epoch of the training that it saw."""
-    curve = []
     seen = FakeQuantizedNetwork(pruned, quantize(pruned, calibration))
     curve = train(seen, digits, replace(TUNING, weight_decay=0.0), generator(0)).curve
     found = error_rate(tuned(pruned, digits, calibration), digits.validation)
