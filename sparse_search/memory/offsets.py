@@ -10,6 +10,7 @@ Three methods, cheapest first, each stopping as soon as the lower bound is reach
 3. Branch and bound (``exact``), with bounded effort; when it ends by itself the result is optimal.
 """
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -145,18 +146,16 @@ def _best_greedy(buffers: Sequence[Buffer], bound: int) -> tuple[int, list[int]]
 
 def _first_fit(buffers: Sequence[Buffer], order: Sequence[int]) -> list[int]:
     """Each buffer in turn at the lowest offset that is free for its whole lifetime."""
-    offsets = [-1] * len(buffers)
+    offsets = [0] * len(buffers)
+    placed: list[tuple[int, int, int, int]] = []  # (offset, end, first, last), ascending.
     for index in order:
         buffer = buffers[index]
-        taken = sorted(
-            (offset, offset + other.size)
-            for offset, other in zip(offsets, buffers, strict=True)
-            if offset >= 0 and other.first <= buffer.last and buffer.first <= other.last
-        )
         position = 0
-        for start, end in taken:
-            if start - position >= buffer.size:
-                break
-            position = max(position, end)
+        for start, end, first, last in placed:
+            if first <= buffer.last and buffer.first <= last:
+                if start - position >= buffer.size:
+                    break
+                position = max(position, end)
         offsets[index] = position
+        insort(placed, (position, position + buffer.size, buffer.first, buffer.last))
     return offsets

@@ -82,18 +82,18 @@ def stored_weights(
             f"quantized model are counted, got {codebook_bits}"
         )
     layers = []
+    runtime = kernels is KernelLibrary.RUNTIME
     for op in graph.weighted:
-        runtime = kernels is KernelLibrary.RUNTIME
         readable = allowed_encodings(op.kind) if runtime else DENSE_ONLY
+        weights = graph.weight_count(op)
         if isinstance(subject, Graph):
             clustered = not isinstance(op, DepthwiseConv2d) and op.name not in UNPRUNED_OPERATORS
-            count, bits = graph.weight_count(op), codebook_bits if clustered else None
-            options = predicted_options(count, nonzeros[op.name], readable, bits)
+            bits = codebook_bits if clustered else None
+            options = predicted_options(weights, nonzeros[op.name], readable, bits)
         else:
             options = measured_options(_rows(graph, op, subject.weights[op.name].weights), readable)
         height, width, outputs = graph.shape(op.output)
         runs = outputs * op.kernel[0] if isinstance(op, Conv2d) else 0
-        weights = graph.weight_count(op)
         layers.append(Layer(op.kind, height * width, outputs, runs, weights, options))
     chosen = choose(layers, policy)
     return {op.name: option for op, option in zip(graph.weighted, chosen, strict=True)}
