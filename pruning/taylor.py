@@ -21,14 +21,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset
 from sparse_search.graph import Graph, WeightedOperator
 from sparse_search.groups import ChannelGroup, channel_groups
 from sparse_search.network import Linear, Network, Unit, to_input
-from sparse_search.training import Criterion, TrainingConfig, train
+from sparse_search.training import Criterion, TrainingConfig, cross_entropy, train
 
 from .groups import cut, keep, most_salient, predict_channels, written_by
 from .steps import require_sparsity
@@ -93,6 +92,7 @@ def taylor_saliency(
         criterion: What is minimised; None for the cross-entropy.
     """
     network.eval()
+    criterion = criterion or cross_entropy()
     groups = {
         group.tensors[0]: group
         for group in channel_groups(network.graph)
@@ -104,15 +104,11 @@ def taylor_saliency(
         target = torch.tensor(labels[start : start + _BATCH])
         gates = {n: torch.ones(len(x), g.channels, requires_grad=True) for n, g in groups.items()}
         logits = network(x, None, Gates.of(network.graph, groups, gates))
-        loss = (criterion or _cross_entropy)(logits, x, target) * len(x)
+        loss = criterion(logits, x, target) * len(x)
         found = torch.autograd.grad(loss, list(gates.values())) if gates else ()
         for name, gradient in zip(gates, found, strict=True):
             sums[name] += gradient.double().abs().sum(0).numpy()
     return {name: total / len(images) for name, total in sums.items()}
-
-
-def _cross_entropy(logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-    return functional.cross_entropy(logits, labels)
 
 
 @dataclass(frozen=True)

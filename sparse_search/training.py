@@ -32,6 +32,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingResult",
     "check_device",
+    "cross_entropy",
     "default_augmentation",
     "error_rate",
     "one_cycle",
@@ -205,7 +206,7 @@ def train(
         network.load_state_dict(resume.network)
         generator.set_state(resume.generator)
     batches = Batches(dataset.train, config.augmentation)
-    criterion = criterion or _cross_entropy(config.label_smoothing)
+    criterion = criterion or cross_entropy(config.label_smoothing)
     training = _Training(network, batches, config, generator, after_step, criterion, noise)
     curve: list[float] = []
     if resume is not None:
@@ -303,7 +304,9 @@ class _Training:
             parameter.data = parameter.detach().cpu()
 
 
-def _cross_entropy(label_smoothing: float) -> Criterion:
+def cross_entropy(label_smoothing: float = 0.0) -> Criterion:
+    """The criterion of labels alone; smoothing in [0, 1)."""
+
     def loss(logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         return functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
 
