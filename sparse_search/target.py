@@ -178,10 +178,9 @@ class Limits:
         violations = []
         if self.ram_bytes is not None and plan.arena_bytes > self.ram_bytes:
             peak = plan.peak
-            live = ", ".join(f"{name} {size} B" for name, size in peak.buffers)
             violations.append(
                 f"arena_bytes {plan.arena_bytes} > {self.ram_bytes} "
-                f"(tensors live at {peak.operator}: {live})"
+                f"(live at {peak.operator}: {peak.text})"
             )
         size = self.model_size_bytes(plan)
         if self.model_bytes is not None and size > self.model_bytes:

@@ -1,6 +1,6 @@
 """Offsets in the arena: valid always, optimal where it is said, by brute force."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparse_search.errors import MemoryPlanError
-from sparse_search.memory.exact import Buffer, search_offsets
+from sparse_search.memory.buffers import Buffer, Buffers
+from sparse_search.memory.exact import search_offsets
 from sparse_search.memory.lifetimes import Lifetime, live_bytes
 from sparse_search.memory.offsets import Placement, place
 
@@ -64,8 +65,34 @@ def chains(draw: st.DrawFn) -> list[Lifetime]:
     return items
 
 
-def check_valid(items: Sequence[Lifetime], placement: Placement, alignment: int) -> None:
-    """No two buffers that exist together overlap; all lie aligned inside the arena."""
+Leads = Mapping[tuple[str, str], int]
+
+
+@st.composite
+def with_leads(draw: st.DrawFn, items: Sequence[Lifetime]) -> Leads:
+    """The output of a step may lie over earlier buffers that are used last in this step."""
+    leads = {}
+    outputs = {item.first: index for index, item in enumerate(items)}
+    for index, output in enumerate(items):
+        for source in items[:index]:
+            ends = source.last == output.first and outputs[output.first] == index
+            if ends and draw(st.booleans()):
+                leads[output.name, source.name] = draw(st.integers(0, output.size_bytes))
+    return leads
+
+
+def apart(start: int, item: Lifetime, other_start: int, other: Lifetime, leads: Leads) -> bool:
+    """Whether two buffers, the first of them earlier in the list, may lie as they do."""
+    if item.last < other.first or other.last < item.first:
+        return True
+    lead = leads.get((other.name, item.name), other.size_bytes)
+    return start + item.size_bytes <= other_start or other_start + lead <= start
+
+
+def check_valid(
+    items: Sequence[Lifetime], placement: Placement, alignment: int, leads: Leads | None = None
+) -> None:
+    """No two buffers that exist together harm each other; all lie aligned inside the arena."""
     spans = [
         (offset, offset + item.size_bytes, item)
         for offset, item in zip(placement.offsets_bytes, items, strict=True)
@@ -73,15 +100,15 @@ def check_valid(items: Sequence[Lifetime], placement: Placement, alignment: int)
     for index, (start, end, item) in enumerate(spans):
         assert start % alignment == 0
         assert 0 <= start < end <= placement.arena_bytes
-        for other_start, other_end, other in spans[:index]:
-            if item.first <= other.last and other.first <= item.last:
-                assert end <= other_start or other_end <= start
+        for other_start, _, other in spans[:index]:
+            assert apart(other_start, other, start, item, leads or {})
     assert placement.arena_bytes % alignment == 0
     assert placement.arena_bytes >= placement.lower_bound_bytes
-    assert placement.lower_bound_bytes == max(live_bytes(items, alignment))
+    if not leads:
+        assert list(placement.step_bytes) == live_bytes(items, alignment)
 
 
-def smallest_arena(items: Sequence[Lifetime]) -> int:
+def smallest_arena(items: Sequence[Lifetime], leads: Leads | None = None) -> int:
     """The smallest arena by trying every offset of every buffer (alignment 1)."""
 
     def fits(arena: int, placed: list[tuple[int, Lifetime]]) -> bool:
@@ -91,16 +118,10 @@ def smallest_arena(items: Sequence[Lifetime]) -> int:
         return any(
             fits(arena, [*placed, (offset, item)])
             for offset in range(arena - item.size_bytes + 1)
-            if all(
-                offset + item.size_bytes <= start
-                or start + other.size_bytes <= offset
-                or item.last < other.first
-                or other.last < item.first
-                for start, other in placed
-            )
+            if all(apart(start, other, offset, item, leads or {}) for start, other in placed)
         )
 
-    arena = max(live_bytes(items, 1))
+    arena = max(item.size_bytes for item in items)
     while not fits(arena, []):
         arena += 1
     return arena
@@ -120,13 +141,50 @@ def test_small_plans_are_optimal(items: list[Lifetime]) -> None:
 @given(lifetimes())
 def test_the_exact_search_alone_finds_the_optimum(items: list[Lifetime]) -> None:
     """Without a greedy start and without the lower bound, branch and bound still proves it."""
-    buffers = [Buffer(x.size_bytes, x.first, x.last) for x in items]
-    offsets, complete = search_offsets(buffers, sum(b.size for b in buffers) + 1, 0, 1_000_000)
+    buffers = Buffers([Buffer(x.size_bytes, x.first, x.last) for x in items], {})
+    offsets, complete = search_offsets(buffers, sum(x.size_bytes for x in items) + 1, 0, 1_000_000)
     assert complete
     assert offsets is not None
-    arena = max(o + b.size for o, b in zip(offsets, buffers, strict=True))
+    arena = buffers.arena_bytes(offsets)
     assert arena == smallest_arena(items)
-    check_valid(items, Placement(tuple(offsets), arena, max(live_bytes(items, 1)), True), 1)
+    check_valid(items, Placement(tuple(offsets), arena, tuple(live_bytes(items, 1)), True), 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_small_plans_with_overlaps_are_optimal(data: st.DataObject) -> None:
+    """Outputs may lie over their inputs; still no placement is smaller, and the bound is one."""
+    items = data.draw(lifetimes())
+    leads = data.draw(with_leads(items))
+    placement = place(items, 1, 100_000, leads)
+    check_valid(items, placement, 1, leads)
+    assert placement.optimal
+    assert placement.arena_bytes == smallest_arena(items, leads)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_short_chain_with_overlaps_is_optimal(data: st.DataObject) -> None:
+    """Without any search: its arena is that of brute force."""
+    sizes = data.draw(st.lists(st.integers(1, 6), min_size=2, max_size=5))
+    end = len(sizes) - 2
+    items = tensors([(size, max(i - 1, 0), min(i, end)) for i, size in enumerate(sizes)])
+    leads = data.draw(with_leads(items))
+    placement = place(items, 1, 0, leads)
+    check_valid(items, placement, 1, leads)
+    assert placement.optimal
+    assert placement.arena_bytes == smallest_arena(items, leads)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), st.sampled_from([1, 4, 16]), st.sampled_from([0, 50]))
+def test_any_plan_with_overlaps_is_valid(
+    data: st.DataObject, alignment: int, max_nodes: int
+) -> None:
+    """Large plans too, whatever the alignment and the effort."""
+    items = data.draw(lifetimes(most=20, largest=500))
+    leads = data.draw(with_leads(items))
+    check_valid(items, place(items, alignment, max_nodes, leads), alignment, leads)
 
 
 @settings(max_examples=100, deadline=None)
@@ -196,7 +254,7 @@ def test_many_buffers_are_placed_without_the_search() -> None:
 
 def test_no_buffers_need_no_arena() -> None:
     """The empty plan is empty."""
-    assert place([]) == Placement((), 0, 0, optimal=True)
+    assert place([]) == Placement((), 0, (), optimal=True)
 
 
 @pytest.mark.parametrize("row", [(0, 0, 1), (4, 2, 1), (4, -1, 1)])

@@ -34,6 +34,7 @@ from sparse_search.memory import (
     definitions,
     plan_memory,
 )
+from sparse_search.memory.overlap import find_leads
 from sparse_search.quantize import quantize
 from sparse_search.quantized import QuantizedModel
 from sparse_search.space import SearchSpace
@@ -99,15 +100,17 @@ def live_by_simulation(graph: Graph, alignment: int, *, with_input: bool) -> lis
     return totals
 
 
-def check_no_overlap(plan: MemoryPlan) -> None:
-    """No two allocations that exist together share a byte; all lie in the arena."""
+def check_no_harm(plan: MemoryPlan, graph: Graph) -> None:
+    """No allocation harms one that exists with it; all lie in the arena."""
+    leads = find_leads(graph) if plan.kernels is KernelLibrary.RUNTIME else {}
     for index, a in enumerate(plan.allocations):
         assert a.offset_bytes % plan.alignment_bytes == 0
         assert a.offset_bytes + a.size_bytes <= plan.arena_bytes
         for b in plan.allocations[:index]:
             if a.first <= b.last and b.first <= a.last:
+                lead = leads.get((a.name, b.name), a.size_bytes)
                 assert (
-                    a.offset_bytes + a.size_bytes <= b.offset_bytes
+                    a.offset_bytes + lead <= b.offset_bytes
                     or b.offset_bytes + b.size_bytes <= a.offset_bytes
                 )
 
@@ -137,7 +140,10 @@ def test_sparse_released_network_has_the_published_figures() -> None:
 
 
 def test_every_figure_of_a_small_network_by_hand() -> None:
-    """Weights 3 + 36 + 36 + 80, biases 1 + 4 + 4 + 5; arena peaks at the convolution."""
+    """Weights 3 + 36 + 36 + 80, biases 1 + 4 + 4 + 5; arena peaks at the convolution.
+
+    When its last pixel is written, 324 bytes, it still reads from byte 7 x 9 + 7 of its input on.
+    """
     plan = plan_memory(small_graph())
     assert [a.size_bytes for a in plan.allocations] == [243, 81, 324, 64, 16, 5]
     assert [(a.first, a.last) for a in plan.allocations] == [
@@ -148,10 +154,12 @@ def test_every_figure_of_a_small_network_by_hand() -> None:
         (3, 4),
         (4, 4),
     ]
-    assert plan.arena_bytes == plan.lower_bound_bytes == 84 + 324
+    assert plan.lower_bound_bytes == 84 + 256
+    assert 252 < 324 - (7 * 9 + 7) <= 256
+    assert plan.arena_bytes == plan.lower_bound_bytes + 4  # The image cannot lie lower, too.
     assert plan.optimal
     assert plan.peak.operator == "conv"
-    assert plan.peak.live_bytes == 408
+    assert plan.peak.live_bytes == 340
     assert plan.peak.buffers == (("grey", 81), ("conv", 324))
     assert plan.macs == 81 * 3 + 81 * 36 + 16 * 36 + 80
     assert plan.parameters == plan.nonzeros == 155 + 14
@@ -173,7 +181,7 @@ def test_every_figure_of_a_small_network_by_hand() -> None:
         output_bytes=324,
     )
     assert definitions(plan) == {
-        "arena": 408,
+        "arena": 344,
         "in+weights": 324 + 36 + 4,
         "in+out": 405,
         "live-no-input": 405,
@@ -181,7 +189,7 @@ def test_every_figure_of_a_small_network_by_hand() -> None:
         "int8-dense": 211,
         "flash": 375,
     }
-    check_no_overlap(plan)
+    check_no_harm(plan, small_graph())
 
 
 def test_every_definition_says_what_it_counts() -> None:
@@ -199,12 +207,12 @@ def test_pooling_rounds_down() -> None:
     )
     plan = plan_memory(graph)
     assert (plan.layers[0].input_bytes, plan.layers[0].output_bytes) == (196, 36)
-    assert plan.arena_bytes == plan.in_out_bytes == 232
+    assert (plan.arena_bytes, plan.in_out_bytes) == (196 + 4, 232)
     assert (plan.flash_bytes, plan.nonzeros, plan.in_weights_bytes, plan.macs) == (16, 0, 0, 0)
 
 
 def test_memory_without_the_input_is_much_smaller_for_a_large_image() -> None:
-    """64x64x3 input: μNAS counts 1280 B where the arena needs 13,312 B."""
+    """64x64x3 input: μNAS counts 1280 B where the arena needs 12,292 B."""
     graph = Graph(
         (
             Tensor("input", (64, 64, 3)),
@@ -219,7 +227,7 @@ def test_memory_without_the_input_is_much_smaller_for_a_large_image() -> None:
         ),
     )
     plan = plan_memory(graph)
-    assert plan.arena_bytes == 64 * 64 * 3 + 1024
+    assert plan.arena_bytes == 64 * 64 * 3 + 4
     assert plan.live_no_input_bytes == 1024 + 256
     assert plan.in_weights_bytes == 64 * 64 * 3 + 4 * 4 * 3 * 4 + 4
 
@@ -230,12 +238,13 @@ def test_a_skip_connection_keeps_its_tensor_alive() -> None:
     plan = plan_memory(graph)
     lives = {a.name: (a.first, a.last) for a in plan.allocations}
     assert lives["a"] == (0, 3)
-    assert plan.arena_bytes == plan.lower_bound_bytes == 180 + 252 + 180
+    # The 1 x 1 convolution writes the 5 bytes of a pixel once it has read its 7.
+    assert plan.arena_bytes == plan.lower_bound_bytes == 180 + 252 + 8
     assert plan.peak.operator == "conv3"
     assert [name for name, _ in plan.peak.buffers] == ["a", "b", "c"]
     assert plan.in_out_bytes == 3 * 180
     assert plan.layers[3].table_bytes == plan.layers[3].flash_bytes == 24
-    check_no_overlap(plan)
+    check_no_harm(plan, graph)
 
 
 def test_a_tensor_that_an_operator_reads_twice_counts_once() -> None:
@@ -267,10 +276,10 @@ def test_scratch_memory_belongs_to_its_operator() -> None:
         },
     }
     arenas = [plan.arena_bytes for plan in plans.values()]
-    assert arenas == [408, 408 + 48, 408 + 48, 324 + 64 + 4464]
+    assert arenas == [344, 408 + 48, 408 + 48, 324 + 64 + 4464]
     assert plans[KernelLibrary.CMSIS_MVE].peak.operator == "depthwise"
     for plan in plans.values():
-        check_no_overlap(plan)
+        check_no_harm(plan, small_graph())
 
 
 def test_cmsis_nn_stores_dense_weights_and_wide_shifts() -> None:
@@ -357,19 +366,21 @@ def test_a_model_takes_no_sparsity() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(members(), st.sampled_from(list(KernelLibrary)), st.floats(0, 1))
-def test_networks_of_the_space_reach_the_lower_bound(
+def test_networks_of_the_space_agree_with_a_walk(
     member: tuple[SearchSpace, Architecture], kernels: KernelLibrary, sparsity: float
 ) -> None:
     """Figures agree with a walk over the graph; the definitions are ordered as they must be."""
     space, architecture = member
     graph = build_graph(architecture, space.input_shape, space.class_count)
     plan = plan_memory(graph, kernels, sparsity)
-    check_no_overlap(plan)
-    assert plan.arena_bytes == plan.lower_bound_bytes == plan.peak.live_bytes
+    check_no_harm(plan, graph)
+    assert plan.lower_bound_bytes == plan.peak.live_bytes
+    apart = max(live_by_simulation(graph, 4, with_input=True))
     if kernels is KernelLibrary.RUNTIME:
-        assert plan.arena_bytes == max(live_by_simulation(graph, 4, with_input=True))
+        assert plan.lower_bound_bytes <= plan.arena_bytes <= apart
+    else:
+        assert plan.arena_bytes == plan.lower_bound_bytes >= max(plan.in_out_bytes, apart)
     assert plan.live_no_input_bytes == max(live_by_simulation(graph, 1, with_input=False))
-    assert max(plan.live_no_input_bytes, plan.in_out_bytes) <= plan.arena_bytes
     assert (plan.macs, plan.parameters) == (graph.macs, graph.parameters)
     assert plan.nonzeros <= plan.parameters <= plan.int8_dense_bytes
     weights = sum(layer.weight_bytes for layer in plan.layers)
@@ -381,8 +392,10 @@ def test_random_graphs_agree_with_a_walk(seed: int) -> None:
     """Additions and concatenations keep everything that they read alive."""
     graph = random_graph(np.random.default_rng(seed), 8)
     plan = plan_memory(graph)
-    check_no_overlap(plan)
-    assert plan.lower_bound_bytes == max(live_by_simulation(graph, 4, with_input=True))
+    check_no_harm(plan, graph)
+    assert plan.arena_bytes <= max(live_by_simulation(graph, 4, with_input=True))
+    other = plan_memory(graph, KernelLibrary.CMSIS_SCALAR)
+    assert other.arena_bytes >= other.lower_bound_bytes >= plan.lower_bound_bytes
     assert plan.live_no_input_bytes == max(live_by_simulation(graph, 1, with_input=False))
 
 

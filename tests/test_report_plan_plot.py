@@ -10,6 +10,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from sparse_search.graph import Conv2d, Graph
+from sparse_search.graph import Tensor as GraphTensor
 from sparse_search.memory import KernelLibrary, MemoryPlan, plan_memory
 from sparse_search.report import draw_plan, plan_figure
 from sparse_search.report.files import text_box
@@ -90,12 +92,23 @@ def test_end_of_the_arena_and_peak_are_marked(plan: MemoryPlan) -> None:
     assert [text.split("\n")[0] for text in bold] == [plan.peak.operator]
 
 
-def test_bytes_that_are_live_stand_below_each_operator(plan: MemoryPlan) -> None:
-    """The exact sizes of all buffers that an operator needs, summed."""
+def test_bytes_that_are_needed_stand_below_each_operator(plan: MemoryPlan) -> None:
+    """The fewest bytes that each operator needs, as the plan says."""
     ticks = [label.get_text() for label in plan_figure(plan).axes[0].get_xticklabels()]
-    for index, (layer, tick) in enumerate(zip(plan.layers, ticks, strict=True)):
-        live = sum(a.size_bytes for a in plan.allocations if index in range(a.first, a.last + 1))
-        assert tick == f"{layer.name}\n{live:,} B"
+    for layer, needed, tick in zip(plan.layers, plan.step_bytes, ticks, strict=True):
+        assert tick == f"{layer.name}\n{needed:,} B"
+
+
+def test_what_is_read_and_then_overwritten_is_hatched() -> None:
+    """Bytes that two tensors share while an operator runs, and only these."""
+    conv = Conv2d("c", ("x",), "y", (3, 3), (2, 2), (0, 1, 0, 1))
+    graph = Graph((GraphTensor("x", (28, 28, 1)), GraphTensor("y", (14, 14, 4))), (conv,))
+    axes = plan_figure(plan_memory(graph)).axes[0]
+    (hatched,) = (p for p in axes.patches if str(p.get_gid()).startswith("overlap"))
+    assert hatched.get_gid() == "overlap x y"
+    assert hatched.get_height() == 784 - 32
+    apart = plan_figure(plan_memory(graph, KernelLibrary.CMSIS_DSP)).axes[0]
+    assert not [p for p in apart.patches if str(p.get_gid()).startswith("overlap")]
 
 
 def test_title_tells_size_definition_and_kernels() -> None:

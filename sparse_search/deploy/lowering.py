@@ -24,6 +24,7 @@ from ..graph import (
 )
 from ..memory import KernelLibrary, MemoryPlan
 from ..memory.lifetimes import find_lifetimes
+from ..memory.overlap import find_leads
 from ..quantized import QuantizedModel
 from .c_source import C_TYPE_BYTES, unique_identifiers
 from .encoded_kernels import kernel_name, positions_suffix
@@ -154,7 +155,7 @@ def _calls(
 
 
 def _check_plan(model: QuantizedModel, plan: MemoryPlan) -> None:
-    """The plan is for the runtime, places every tensor of the model, and none over another."""
+    """The plan is for the runtime and places every tensor where it harms no other."""
     if plan.kernels is not KernelLibrary.RUNTIME:
         raise ExportError(
             f"expected a plan for {KernelLibrary.RUNTIME.value!r}, got one for "
@@ -170,14 +171,22 @@ def _check_plan(model: QuantizedModel, plan: MemoryPlan) -> None:
             "expected a memory plan of the model that is exported, got one of other tensors; "
             "call plan_memory(model)"
         )
-    for index, a in enumerate(plan.allocations):
-        end = a.offset_bytes + a.size_bytes
-        if a.offset_bytes < 0 or end > plan.arena_bytes:
-            raise ExportError(f"expected {a.name} inside the arena of {plan.arena_bytes} bytes")
-        for b in plan.allocations[:index]:
-            together = a.first <= b.last and b.first <= a.last
-            if together and a.offset_bytes < b.offset_bytes + b.size_bytes and b.offset_bytes < end:
-                raise ExportError(f"expected {a.name} and {b.name} apart: both are alive at once")
+    leads = find_leads(model.graph)
+    for index, output in enumerate(plan.allocations):
+        end = output.offset_bytes + output.size_bytes
+        if output.offset_bytes < 0 or end > plan.arena_bytes:
+            raise ExportError(
+                f"expected {output.name} inside the arena of {plan.arena_bytes} bytes"
+            )
+        for source in plan.allocations[:index]:
+            if source.last < output.first or output.last < source.first:
+                continue
+            lead = leads.get((output.name, source.name), output.size_bytes)
+            below = output.offset_bytes + lead <= source.offset_bytes
+            if not below and source.offset_bytes + source.size_bytes > output.offset_bytes:
+                raise ExportError(
+                    f"expected {source.name} and {output.name} apart: both are alive at once"
+                )
 
 
 def _weight_arrays(

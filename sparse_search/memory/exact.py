@@ -1,53 +1,50 @@
 """Branch and bound for the smallest arena.
 
-Some optimal placement can be built in order of offset, each buffer resting on the highest end of
-those already placed that it coexists with: pushing every buffer of an optimal placement down until
-it rests gives one. The search therefore branches over "which buffer comes next" and keeps a
-skyline, the height already taken at each step of time.
+Some optimal placement can be built in order of offset, each buffer resting on those already placed
+that it exists with: pushing every buffer of an optimal placement down until it rests gives one. The
+search therefore branches over "which buffer comes next" and keeps the offset at which each waiting
+buffer would rest. At equal offsets an output comes before the input that it lies over.
 
 Pruned is what cannot win:
 
-* by bound: at some step, the lowest offset at which a waiting buffer can rest plus all bytes that
-  wait there is no less than the best arena;
+* by bound: at some step, the lowest offset at which a waiting buffer can rest plus the fewest bytes
+  that those waiting there can take is no less than the best arena;
 * by order: the next offset is below the last one (the same placement is found in order);
 * by dominance: another waiting buffer fits entirely below the next offset. Placing it first
   disturbs nothing, so the branch that places it first is at least as good.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
-
-class Buffer(NamedTuple):
-    """An aligned size in bytes and the steps of time, both inclusive, at which it exists."""
-
-    size: int
-    first: int
-    last: int
+from .buffers import Buffers
 
 
 class _Search:
     """State of one depth-first search; undone step by step on the way back."""
 
-    def __init__(self, buffers: Sequence[Buffer], best: int, bound: int, max_nodes: int) -> None:
-        steps = 1 + max(b.last for b in buffers)
+    def __init__(self, buffers: Buffers, best: int, bound: int, max_nodes: int) -> None:
+        items = buffers.items
         self.buffers = buffers
         self.best = best
         self.bound = bound
         self.nodes_left = max_nodes
-        self.skyline = [0] * steps
-        self.waiting_bytes = [0] * steps
-        for size, first, last in buffers:
+        self.rest = [0] * len(items)
+        self.placed = [False] * len(items)
+        self.waiting_bytes = [0] * (1 + max(b.last for b in items))
+        for size, first, last in items:
             for step in range(first, last + 1):
                 self.waiting_bytes[step] += size
-        self.waiting = set(range(len(buffers)))
-        self.offsets = [0] * len(buffers)
+        self.offsets = [0] * len(items)
         self.found: list[int] | None = None
         self.complete = True
 
-    def branch(self, last_offset: int, last_index: int, height: int) -> None:
-        """Tries every useful next buffer; records complete placements that improve."""
-        if not self.waiting:
+    def branch(self, last: tuple[int, int], height: int) -> None:
+        """Tries every useful next buffer; records complete placements that improve.
+
+        Args:
+            last: (offset, -index) of the buffer that was placed last.
+            height: Of what is placed.
+        """
+        waiting = [i for i, placed in enumerate(self.placed) if not placed]
+        if not waiting:
             self.best = height
             self.found = list(self.offsets)
             return
@@ -55,49 +52,52 @@ class _Search:
             self.complete = False
             return
         self.nodes_left -= 1
-        rest = {i: self._rest(self.buffers[i]) for i in self.waiting}
-        if self._cannot_win(rest, last_offset):
+        if self._cannot_win(waiting, last[0]):
             return
         # A buffer never ends at or below its own offset, so the minimum may include itself.
-        lowest_end = min(offset + self.buffers[i].size for i, offset in rest.items())
-        candidates = sorted((offset, i) for i, offset in rest.items() if offset < lowest_end)
-        for offset, index in candidates:
-            if (offset, index) > (last_offset, last_index):
-                self._place(index, offset, height)
+        lowest_end = min(self.rest[i] + self.buffers.items[i].size for i in waiting)
+        candidates = sorted((self.rest[i], -i) for i in waiting if self.rest[i] < lowest_end)
+        for candidate in candidates:
+            if candidate > last:
+                self._place(candidate, height)
             if self.best == self.bound:
                 return
 
-    def _rest(self, buffer: Buffer) -> int:
-        """The lowest offset at which ``buffer`` can rest on the skyline."""
-        return max(self.skyline[buffer.first : buffer.last + 1])
-
-    def _cannot_win(self, rest: dict[int, int], last_offset: int) -> bool:
+    def _cannot_win(self, waiting: list[int], last_offset: int) -> bool:
         lowest: dict[int, int] = {}
-        for index, offset in rest.items():
-            _, first, last = self.buffers[index]
-            base = max(offset, last_offset)
+        for index in waiting:
+            _, first, last = self.buffers.items[index]
+            base = max(self.rest[index], last_offset)
             for step in range(first, last + 1):
                 if base < lowest.get(step, base + 1):
                     lowest[step] = base
-        return any(base + self.waiting_bytes[step] >= self.best for step, base in lowest.items())
+        return any(
+            base + self.waiting_bytes[step] - self.buffers.saved_bytes(step, self.placed)
+            >= self.best
+            for step, base in lowest.items()
+        )
 
-    def _place(self, index: int, offset: int, height: int) -> None:
-        size, first, last = self.buffers[index]
-        before = self.skyline[first : last + 1]
-        self.skyline[first : last + 1] = [offset + size] * len(before)
+    def _place(self, candidate: tuple[int, int], height: int) -> None:
+        offset, index = candidate[0], -candidate[1]
+        size, first, last = self.buffers.items[index]
+        before = list(self.rest)
+        for other in self.buffers.together[index]:
+            end = offset + self.buffers.distance(index, other)
+            if not self.placed[other] and end > self.rest[other]:
+                self.rest[other] = end
         for step in range(first, last + 1):
             self.waiting_bytes[step] -= size
-        self.waiting.remove(index)
+        self.placed[index] = True
         self.offsets[index] = offset
-        self.branch(offset, index, max(height, offset + size))
-        self.waiting.add(index)
+        self.branch(candidate, max(height, offset + size))
+        self.placed[index] = False
         for step in range(first, last + 1):
             self.waiting_bytes[step] += size
-        self.skyline[first : last + 1] = before
+        self.rest = before
 
 
 def search_offsets(
-    buffers: Sequence[Buffer], best_bytes: int, bound_bytes: int, max_nodes: int
+    buffers: Buffers, best_bytes: int, bound_bytes: int, max_nodes: int
 ) -> tuple[list[int] | None, bool]:
     """Looks for a placement with a smaller arena than ``best_bytes``.
 
@@ -112,5 +112,5 @@ def search_offsets(
         whether the search was complete, so that the better of the two is optimal.
     """
     search = _Search(buffers, best_bytes, bound_bytes, max_nodes)
-    search.branch(0, -1, 0)
+    search.branch((0, -len(buffers.items)), 0)
     return search.found, search.complete

@@ -1,6 +1,7 @@
 """KernelLibrary: whose kernels run the model, since they decide scratch memory and storage."""
 
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class KernelLibrary(StrEnum):
@@ -15,3 +16,14 @@ class KernelLibrary(StrEnum):
     CMSIS_SCALAR = "cmsis-nn-scalar"
     CMSIS_DSP = "cmsis-nn-dsp"
     CMSIS_MVE = "cmsis-nn-mve"
+
+
+OUTPUT_BLOCK = MappingProxyType(
+    {"conv2d": 1, "depthwise_conv2d": 1, "max_pool2d": 1, "avg_pool2d": 1}
+)
+"""How many output pixels a kernel of the runtime may compute before it writes the first, by kind.
+
+Pixels are written in raster order, all channels of a block before the next block begins, and then
+nothing before the first input byte of any later pixel is read. Outputs may therefore lie over
+their own inputs; see ``overlap``.
+"""

@@ -2,24 +2,24 @@
 
 Three methods, cheapest first, each stopping as soon as the lower bound is reached:
 
-1. Alternating ends. In a chain of operators only consecutive tensors exist together: even ones
-   lie at the bottom of the arena, odd ones at the top, scratch between. This always reaches the
-   lower bound.
+1. Chains, where only consecutive tensors exist together, have an exact answer (``chain``).
 2. Greedy placement at the lowest free offset, in several orders (Pisarchyk and Lee 2020,
    arXiv:2001.03288, describe by size and by breadth).
 3. Branch and bound (``exact``), with bounded effort; when it ends by itself the result is optimal.
 """
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import MemoryPlanError
+from .buffers import Buffer, Buffers
+from .chain import alternate_ends, is_chain, place_chain
 from .cmsis_nn import round_up
-from .exact import Buffer, search_offsets
-from .lifetimes import Lifetime, live_bytes
+from .exact import search_offsets
+from .lifetimes import Lifetime
 
-DEFAULT_MAX_NODES = 1000
+DEFAULT_MAX_NODES = 400
 """Nodes of the branch and bound search; one takes about 20 µs."""
 
 _MAX_EXACT_BUFFERS = 64
@@ -33,27 +33,36 @@ class Placement:
     Attributes:
         offsets_bytes: Multiples of the alignment.
         arena_bytes: A multiple of the alignment; every buffer ends at or below it.
-        lower_bound_bytes: The most aligned bytes that exist at one time.
+        step_bytes: The fewest bytes that must exist at each step; the most of them is a lower
+            bound of every arena.
         optimal: Whether no smaller arena exists. False: not known.
     """
 
     offsets_bytes: tuple[int, ...]
     arena_bytes: int
-    lower_bound_bytes: int
+    step_bytes: tuple[int, ...]
     optimal: bool
+
+    @property
+    def lower_bound_bytes(self) -> int:
+        """No arena is smaller."""
+        return max(self.step_bytes, default=0)
 
 
 def place(
     lifetimes: Sequence[Lifetime],
     alignment_bytes: int = 4,
     max_nodes: int = DEFAULT_MAX_NODES,
+    leads: Mapping[tuple[str, str], int] | None = None,
 ) -> Placement:
-    """Places buffers in an arena so that none overlaps another one that exists with it.
+    """Places buffers in an arena so that none harms another one that exists with it.
 
     Args:
         lifetimes: The buffers; sizes at least 1.
         alignment_bytes: Every offset is a multiple of it.
         max_nodes: Effort of the exact search; 0 leaves it out.
+        leads: By (output, input), bytes before the input at which the output must begin to lie
+            over it; the output comes after the input in ``lifetimes``. None for no overlaps.
 
     Raises:
         MemoryPlanError: A size, lifetime or the alignment is impossible.
@@ -63,80 +72,70 @@ def place(
     for item in lifetimes:
         if item.size_bytes < 1 or not 0 <= item.first <= item.last:
             raise MemoryPlanError(f"expected a size >= 1 and 0 <= first <= last, got {item}")
-    bound = max(live_bytes(lifetimes, alignment_bytes), default=0)
-    buffers = [Buffer(round_up(x.size_bytes, alignment_bytes), x.first, x.last) for x in lifetimes]
-    alternating = _alternate_ends(lifetimes, buffers, bound)
-    if alternating is not None:
-        return Placement(tuple(alternating), bound, bound, optimal=True)
+    buffers = _buffers(lifetimes, alignment_bytes, leads or {})
+    steps = tuple(buffers.step_bytes())
+    bound = max(steps, default=0)
+    certain = _certain(lifetimes, buffers, bound, alignment_bytes)
+    if certain is not None:
+        return Placement(tuple(certain), buffers.arena_bytes(certain), steps, optimal=True)
     best_arena, best_offsets = _best_greedy(buffers, bound)
     if best_arena == bound:
-        return Placement(tuple(best_offsets), bound, bound, optimal=True)
-    if max_nodes == 0 or len(buffers) > _MAX_EXACT_BUFFERS:
-        return Placement(tuple(best_offsets), best_arena, bound, optimal=False)
+        return Placement(tuple(best_offsets), bound, steps, optimal=True)
+    if max_nodes == 0 or len(lifetimes) > _MAX_EXACT_BUFFERS:
+        return Placement(tuple(best_offsets), best_arena, steps, optimal=False)
     found, complete = search_offsets(buffers, best_arena, bound, max_nodes)
     if found is not None:
         best_offsets = found
-        best_arena = _arena(buffers, found)
+        best_arena = buffers.arena_bytes(found)
     optimal = complete or best_arena == bound
-    return Placement(tuple(best_offsets), best_arena, bound, optimal)
+    return Placement(tuple(best_offsets), best_arena, steps, optimal)
 
 
-def _alternate_ends(
-    lifetimes: Sequence[Lifetime], buffers: Sequence[Buffer], arena_bytes: int
+def _buffers(
+    lifetimes: Sequence[Lifetime], alignment_bytes: int, leads: Mapping[tuple[str, str], int]
+) -> Buffers:
+    """Aligned sizes and leads; leads that allow no overlap once aligned are left out."""
+    items = [Buffer(round_up(x.size_bytes, alignment_bytes), x.first, x.last) for x in lifetimes]
+    index = {x.name: i for i, x in enumerate(lifetimes)}
+    aligned = {
+        (index[output], index[source]): round_up(lead, alignment_bytes)
+        for (output, source), lead in leads.items()
+    }
+    return Buffers(items, {pair: d for pair, d in aligned.items() if d < items[pair[0]].size})
+
+
+def _certain(
+    lifetimes: Sequence[Lifetime], buffers: Buffers, bound: int, alignment_bytes: int
 ) -> list[int] | None:
-    """Offsets with tensors at both ends in turn; None where more than two exist at one time.
-
-    Scratch memory belongs to one operator and lies on top of the tensor at the bottom.
-    """
-    offsets = [0] * len(buffers)
-    bottom_end: dict[int, int] = {}
-    at_top = False
-    previous_last = before_previous_last = -1
-    for index, (item, buffer) in enumerate(zip(lifetimes, buffers, strict=True)):
-        if item.kind == "scratch":
-            continue
-        if buffer.first <= before_previous_last:
-            return None
-        before_previous_last, previous_last = previous_last, buffer.last
-        if at_top:
-            offsets[index] = arena_bytes - buffer.size
-        else:
-            bottom_end.update(dict.fromkeys(range(buffer.first, buffer.last + 1), buffer.size))
-        at_top = not at_top
-    has_scratch: set[int] = set()
-    for index, (item, buffer) in enumerate(zip(lifetimes, buffers, strict=True)):
-        if item.kind == "scratch":
-            if buffer.first != buffer.last or buffer.first in has_scratch:
-                return None
-            has_scratch.add(buffer.first)
-            offsets[index] = bottom_end.get(buffer.first, 0)
-    return offsets
+    """Optimal offsets that need no search, where the buffers form a chain."""
+    if not buffers.leads:
+        return alternate_ends([x.kind == "scratch" for x in lifetimes], buffers, bound)
+    return place_chain(buffers, alignment_bytes) if is_chain(buffers) else None
 
 
-def _arena(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
-    return max((o + b.size for o, b in zip(offsets, buffers, strict=True)), default=0)
-
-
-def _best_greedy(buffers: Sequence[Buffer], bound: int) -> tuple[int, list[int]]:
+def _best_greedy(buffers: Buffers, bound: int) -> tuple[int, list[int]]:
     """The smallest arena of several greedy orders, and its offsets."""
+    items = buffers.items
     live: dict[int, int] = {}
-    for b in buffers:
+    for b in items:
         for step in range(b.first, b.last + 1):
             live[step] = live.get(step, 0) + b.size
-    breadth = [max(live[step] for step in range(b.first, b.last + 1)) for b in buffers]
-    keys = [
-        [(-b.size, -(b.last - b.first), b.first) for b in buffers],
-        [(-busy, -b.size, b.first) for busy, b in zip(breadth, buffers, strict=True)],
-        [(-b.size * (b.last - b.first + 1), -b.size, b.first) for b in buffers],
-        [(-(b.last - b.first), -b.size, b.first) for b in buffers],
-        [(b.first, -b.last, -b.size) for b in buffers],
-        [(-b.last, b.first, -b.size) for b in buffers],
+    breadth = [max(live[step] for step in range(b.first, b.last + 1)) for b in items]
+    keys: list[list[tuple[int, ...]]] = [
+        [(-b.size, -(b.last - b.first), b.first) for b in items],
+        [(-busy, -b.size, b.first) for busy, b in zip(breadth, items, strict=True)],
+        [(-b.size * (b.last - b.first + 1), -b.size, b.first) for b in items],
+        [(-(b.last - b.first), -b.size, b.first) for b in items],
+        [(b.first, -b.last, -b.size) for b in items],
+        [(-b.last, b.first, -b.size) for b in items],
+        # Outputs before the inputs that may lie over them.
+        [(-b.first, -b.size) for b in items],
     ]
-    best_arena, best_offsets = -1, [0] * len(buffers)
+    best_arena, best_offsets = -1, [0] * len(items)
     for key in keys:
-        order = sorted(range(len(buffers)), key=key.__getitem__)
+        order = sorted(range(len(items)), key=key.__getitem__)
         offsets = _first_fit(buffers, order)
-        arena = _arena(buffers, offsets)
+        arena = buffers.arena_bytes(offsets)
         if best_arena < 0 or arena < best_arena:
             best_arena, best_offsets = arena, offsets
         if best_arena == bound:
@@ -144,18 +143,21 @@ def _best_greedy(buffers: Sequence[Buffer], bound: int) -> tuple[int, list[int]]
     return best_arena, best_offsets
 
 
-def _first_fit(buffers: Sequence[Buffer], order: Sequence[int]) -> list[int]:
-    """Each buffer in turn at the lowest offset that is free for its whole lifetime."""
-    offsets = [0] * len(buffers)
-    placed: list[tuple[int, int, int, int]] = []  # (offset, end, first, last), ascending.
+def _first_fit(buffers: Buffers, order: Sequence[int]) -> list[int]:
+    """Each buffer in turn at the lowest offset that those placed before allow."""
+    offsets = [0] * len(buffers.items)
+    placed: set[int] = set()
     for index in order:
-        buffer = buffers[index]
         position = 0
-        for start, end, first, last in placed:
-            if first <= buffer.last and buffer.first <= last:
-                if start - position >= buffer.size:
-                    break
-                position = max(position, end)
+        # Offsets between (low, high) are taken, ascending by low.
+        taken: list[tuple[int, int]] = []
+        for other in buffers.together[index]:
+            if other in placed:
+                low = offsets[other] - buffers.distance(index, other)
+                insort(taken, (low, offsets[other] + buffers.distance(other, index)))
+        for low, high in taken:
+            if low < position < high:
+                position = high
         offsets[index] = position
-        insort(placed, (position, position + buffer.size, buffer.first, buffer.last))
+        placed.add(index)
     return offsets

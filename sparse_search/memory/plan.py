@@ -15,6 +15,7 @@ from .costs import LayerCost, layer_cost
 from .kernels import KernelLibrary
 from .lifetimes import BufferKind, Lifetime, find_lifetimes, live_bytes
 from .offsets import DEFAULT_MAX_NODES, place
+from .overlap import find_leads
 from .storage import nonzero_weights, stored_weights
 
 if TYPE_CHECKING:
@@ -47,17 +48,25 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The operator during which most bytes exist.
+    """The operator that needs most bytes.
 
     Attributes:
         operator: Its name; the first one of several.
-        live_bytes: Aligned bytes of all that exists then.
+        live_bytes: The fewest aligned bytes of all that exists then.
+        shared_bytes: By which these are fewer than the sum, since the output may lie over an input.
         buffers: (name, exact bytes) of all that exists then, scratch included.
     """
 
     operator: str
     live_bytes: int
+    shared_bytes: int
     buffers: tuple[tuple[str, int], ...]
+
+    @property
+    def text(self) -> str:
+        """What exists then, such as "input 784 B + conv1 784 B, of which 752 B overlap"."""
+        live = " + ".join(f"{name} {size:,} B" for name, size in self.buffers)
+        return f"{live}, of which {self.shared_bytes:,} B overlap" if self.shared_bytes else live
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,8 @@ class MemoryPlan:
         alignment_bytes: Of every offset.
         allocations: The input first, then each operator's output in order, then scratch memory.
         arena_bytes: Exact RAM of input, live tensors and scratch, aligned.
-        lower_bound_bytes: The most aligned bytes that exist at one time; no arena is smaller.
+        step_bytes: The fewest aligned bytes that must exist while each operator runs, an output
+            lying over its own input as far as it may.
         optimal: Whether ``arena_bytes`` is proved to be the smallest for this operator order.
         layers: One per operator, in execution order.
         policy: By which the encodings of the weights were chosen.
@@ -79,7 +89,7 @@ class MemoryPlan:
     alignment_bytes: int
     allocations: tuple[Allocation, ...]
     arena_bytes: int
-    lower_bound_bytes: int
+    step_bytes: tuple[int, ...]
     optimal: bool
     layers: tuple[LayerCost, ...]
     policy: EncodingPolicy
@@ -144,22 +154,26 @@ class MemoryPlan:
         return sum(layer.weights + layer.biases for layer in self.layers)
 
     @property
+    def lower_bound_bytes(self) -> int:
+        """No arena is smaller for this operator order."""
+        return max(self.step_bytes)
+
+    @property
     def peak(self) -> Peak:
         """Where the lower bound of the arena comes from."""
-        live = [0] * len(self.layers)
-        for a in self.allocations:
-            for step in range(a.first, a.last + 1):
-                live[step] += round_up(a.size_bytes, self.alignment_bytes)
-        step = live.index(max(live))
+        step = self.step_bytes.index(self.lower_bound_bytes)
         buffers = tuple(
             (a.name, a.size_bytes) for a in self.allocations if a.first <= step <= a.last
         )
-        return Peak(self.layers[step].name, live[step], buffers)
+        total = sum(round_up(size, self.alignment_bytes) for _, size in buffers)
+        shared = total - self.lower_bound_bytes
+        return Peak(self.layers[step].name, self.lower_bound_bytes, shared, buffers)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything about the plan, as values that JSON can hold."""
         return asdict(self) | {
             "kernels": self.kernels.value,
+            "lower_bound_bytes": self.lower_bound_bytes,
             "flash_bytes": self.flash_bytes,
             "weight_code_bytes": self.weight_code_bytes,
             "nonzeros": self.nonzeros,
@@ -209,7 +223,8 @@ def plan_memory(
     nonzeros = nonzero_weights(subject, sparsity)
     stored = stored_weights(subject, nonzeros, kernels, codebook_bits, policy)
     lifetimes = find_lifetimes(graph, kernels)
-    placement = place(lifetimes, ALIGNMENT_BYTES, max_nodes)
+    leads = find_leads(graph) if kernels is KernelLibrary.RUNTIME else {}
+    placement = place(lifetimes, ALIGNMENT_BYTES, max_nodes, leads)
     return MemoryPlan(
         kernels=kernels,
         alignment_bytes=ALIGNMENT_BYTES,
@@ -218,7 +233,7 @@ def plan_memory(
             for x, offset in zip(lifetimes, placement.offsets_bytes, strict=True)
         ),
         arena_bytes=placement.arena_bytes,
-        lower_bound_bytes=placement.lower_bound_bytes,
+        step_bytes=placement.step_bytes,
         optimal=placement.optimal,
         layers=tuple(
             layer_cost(graph, op, nonzeros.get(op.name, 0), stored.get(op.name), kernels)

@@ -19,6 +19,7 @@ _SCRATCH = "#f2c07a"
 _PEAK = "#16303f"
 _PEAK_ALPHA = 0.16
 _FREE = "#ececec"
+_HATCH = "////"
 _LINE = "#D55E00"
 _LINE_POINTS = 1.4
 _TEXT = "#16303f"
@@ -42,8 +43,9 @@ def draw_plan(plan: MemoryPlan, path: str | Path) -> None:
 def plan_figure(plan: MemoryPlan) -> Figure:
     """The arena over time: operators from left to right, byte offsets from bottom to top.
 
-    Every buffer is a rectangle over the operators that need it. Grey is free memory, and the
-    operator at which most bytes are live is marked.
+    Every buffer is a rectangle over the operators that need it. Grey is free memory, hatched
+    what an operator reads first and then overwrites with its output, and the operator that needs
+    most bytes is marked.
     """
     count = len(plan.layers)
     width = max(8.0, _INCHES_PER_OPERATOR * count + _LEFT_INCHES + _RIGHT_INCHES)
@@ -54,6 +56,7 @@ def plan_figure(plan: MemoryPlan) -> Figure:
     _draw_time(axes, plan)
     limit = _draw_limit(figure, axes, plan)
     _label_buffers(axes, plan, [_draw_buffer(axes, plan, a) for a in plan.allocations], limit)
+    overlaps = _draw_overlaps(axes, plan)
     title = f"Arena of {plan.arena_bytes:,} B"
     figure.text(left, 0.975, title, fontsize=13, weight="bold", va="top")
     figure.text(
@@ -65,8 +68,12 @@ def plan_figure(plan: MemoryPlan) -> Figure:
     ]
     if any(a.kind == "scratch" for a in plan.allocations):
         handles.append(Patch(color=_SCRATCH, label="scratch"))
+    if overlaps:
+        handles.append(
+            Patch(fill=False, hatch=_HATCH, edgecolor=_LEADER, label="input, then output")
+        )
     handles.append(Patch(color=_FREE, label="free"))
-    handles.append(Patch(color=_PEAK, alpha=_PEAK_ALPHA, label="the peak: most bytes are live"))
+    handles.append(Patch(color=_PEAK, alpha=_PEAK_ALPHA, label="the peak"))
     figure.legend(
         handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=9
     )
@@ -92,17 +99,13 @@ def _draw_time(axes: Axes, plan: MemoryPlan) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.spines[["top", "right"]].set_visible(False)
-    live = [
-        sum(a.size_bytes for a in plan.allocations if a.first <= step <= a.last)
-        for step in range(count)
-    ]
     names = [layer.name for layer in plan.layers]
     axes.set_xticks(
         range(count),
-        [f"{name}\n{size:,} B" for name, size in zip(names, live, strict=True)],
+        [f"{name}\n{size:,} B" for name, size in zip(names, plan.step_bytes, strict=True)],
         fontsize=8,
     )
-    axes.set_xlabel("Operator in execution order, and the bytes that are live while it runs")
+    axes.set_xlabel("Operator in execution order, and the bytes that it needs while it runs")
     axes.axhspan(0, plan.arena_bytes, color=_FREE, linewidth=0, zorder=0)
     peak = names.index(plan.peak.operator)
     axes.get_xticklabels()[peak].set_fontweight("bold")
@@ -166,6 +169,32 @@ def _draw_buffer(axes: Axes, plan: MemoryPlan, allocation: Allocation) -> Box:
         )
     )
     return (float(left), float(bottom), float(right), float(top))
+
+
+def _draw_overlaps(axes: Axes, plan: MemoryPlan) -> int:
+    """Hatches what an operator reads first and then writes; returns how many places there are."""
+    count = 0
+    for index, a in enumerate(plan.allocations):
+        for b in plan.allocations[:index]:
+            low = max(a.offset_bytes, b.offset_bytes)
+            high = min(a.offset_bytes + a.size_bytes, b.offset_bytes + b.size_bytes)
+            first, last = max(a.first, b.first), min(a.last, b.last)
+            if low < high and first <= last:
+                count += 1
+                axes.add_patch(
+                    Rectangle(
+                        (first - 0.5, low),
+                        last - first + 1,
+                        high - low,
+                        fill=False,
+                        hatch=_HATCH,
+                        edgecolor=_LEADER,
+                        linewidth=0,
+                        zorder=2.5,
+                        gid=f"overlap {b.name} {a.name}",
+                    )
+                )
+    return count
 
 
 def _label_buffers(axes: Axes, plan: MemoryPlan, boxes: list[Box], limit: Box) -> None:

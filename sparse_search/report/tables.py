@@ -92,8 +92,7 @@ def layers_table(plan: MemoryPlan, graph: Graph | None = None) -> Table:
     peak = plan.peak
     table = plain_table(f"Layers; kernels: {plan.kernels.value}")
     table.caption = (
-        f"▶ the peak: {peak.live_bytes:,} B live, aligned to {plan.alignment_bytes}: "
-        + " + ".join(f"{name} {size:,}" for name, size in peak.buffers)
+        f"▶ the peak: {peak.live_bytes:,} B live, aligned to {plan.alignment_bytes}: {peak.text}"
     )
     if plan.weight_code_bytes:
         table.caption += (
