@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from pruning import PRUNERS
 from sparse_search.architecture import (
@@ -212,7 +213,14 @@ def _draw_panel(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.set_xlabel("flash, bytes")
     axes.set_ylabel("int8 test error, %")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(FuncFormatter(_label_of_few))
     axes.grid(alpha=0.3, which="both")
+
+
+def _label_of_few(value: float, position: int | None) -> str:
+    """The number where it begins with 2 or 5, so that no two labels of a decade collide."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 
 
 def _medians(

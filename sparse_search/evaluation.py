@@ -37,6 +37,7 @@ from .quantized import QuantizedModel
 from .rungs import Rungs
 from .space import SearchSpace
 from .training import Criterion, TrainingConfig, default_augmentation, error_rate, train
+from .weight_sharing import share_weights
 from .workers import Device
 
 _PLAN_METRICS = (
@@ -72,8 +73,11 @@ class EvaluationConfig:
         quantized_epochs: Quantization-aware training at the end, in the search; 0 for
             quantization after training.
         final_quantized_epochs: The same of a model of the front.
-        clustering_epochs: The least number of such epochs for a candidate with a codebook.
-        quantized_rate: Learning rate of such epochs as a fraction of the training's.
+        clustering_epochs: Fine-tuning with few different weights of a candidate with a codebook, in
+            the search; at ``fine_tuning_rate``, before the quantization-aware training.
+        final_clustering_epochs: The same of a model of the front.
+        quantized_rate: Learning rate of quantization-aware training, as a fraction of that of the
+            training.
     """
 
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -89,6 +93,7 @@ class EvaluationConfig:
     quantized_epochs: int = 0
     final_quantized_epochs: int = 4
     clustering_epochs: int = 2
+    final_clustering_epochs: int = 16
     quantized_rate: float = 0.1
 
     @staticmethod
@@ -105,6 +110,7 @@ class EvaluationConfig:
                 final_fine_tuning_epochs=40,
                 final_quantized_epochs=20,
                 clustering_epochs=12,
+                final_clustering_epochs=60,
             )
         return EvaluationConfig(training)
 
@@ -127,25 +133,29 @@ class EvaluationConfig:
 
     def fine_tuning(self, candidate: Candidate) -> TrainingConfig:
         """Training during and after each pruning step."""
-        final = candidate.effort != "search"
-        epochs = self.final_fine_tuning_epochs if final else self.fine_tuning_epochs
-        training = apply_recipe(self.training, candidate.recipe)
-        rate = training.learning_rate * self.fine_tuning_rate
-        return training.with_epochs(epochs).with_learning_rate(rate)
+        searching = candidate.effort == "search"
+        epochs = self.fine_tuning_epochs if searching else self.final_fine_tuning_epochs
+        return self._tuning(candidate, epochs, self.fine_tuning_rate)
+
+    def clustering(self, candidate: Candidate) -> TrainingConfig:
+        """Training with few different weights, after pruning."""
+        searching = candidate.effort == "search"
+        epochs = self.clustering_epochs if searching else self.final_clustering_epochs
+        return self._tuning(candidate, epochs, self.fine_tuning_rate)
 
     def teaching(self, candidate: Candidate) -> Distillation:
         """What fine-tuning learns from the network before pruning."""
         return self.distillation if candidate.effort == "search" else self.final_distillation
 
     def quantized_tuning(self, candidate: Candidate) -> TrainingConfig:
-        """Training in the arithmetic of the int8 model, after pruning; maybe of no epochs."""
+        """Training in the arithmetic of the int8 model, at the end; maybe of no epochs."""
         searching = candidate.effort == "search"
         epochs = self.quantized_epochs if searching else self.final_quantized_epochs
-        if candidate.codebook_bits is not None:
-            epochs = max(epochs, self.clustering_epochs)
+        return self._tuning(candidate, epochs, self.quantized_rate)
+
+    def _tuning(self, candidate: Candidate, epochs: int, rate: float) -> TrainingConfig:
         training = apply_recipe(self.training, candidate.recipe)
-        rate = training.learning_rate * self.quantized_rate
-        return training.with_epochs(epochs).with_learning_rate(rate)
+        return training.with_epochs(epochs).with_learning_rate(training.learning_rate * rate)
 
 
 def apply_recipe(training: TrainingConfig, recipe: Recipe) -> TrainingConfig:
@@ -303,16 +313,26 @@ class Evaluator:
     def _quantized(
         self, candidate: Candidate, network: Network, criterion: Criterion | None
     ) -> QuantizedModel:
-        config = self.config.quantized_tuning(candidate)
-        if config.epochs == 0:
+        config, bits = self.config.quantized_tuning(candidate), candidate.codebook_bits
+        generator = self._torch_generator(candidate.id, 2 + len(candidate.pruning))
+        if bits is not None:
+            network = share_weights(
+                network,
+                self.dataset,
+                self.config.clustering(candidate),
+                generator,
+                bits,
+                criterion=criterion,
+            )
+        elif config.epochs == 0:
             return quantize(network, self._calibration_images())
         return fine_tune_quantized(
             network,
             self.dataset,
             config,
             self._calibration_images(),
-            self._torch_generator(candidate.id, 2 + len(candidate.pruning)),
-            codebook_bits=candidate.codebook_bits,
+            generator,
+            codebook_bits=bits,
             criterion=criterion,
         )
 

@@ -87,18 +87,20 @@ class TestRecipes:
 class TestQuantization:
     """From the pruned network to the int8 model: rounded, trained as int8, or clustered."""
 
-    def test_training_as_int8_is_for_finals_and_codebooks_unless_asked_for(self):
-        """Epochs by effort and codebook; rate and recipe as in other trainings."""
+    def test_training_as_int8_is_for_finals_unless_asked_for(self):
+        """Epochs by effort; rate and recipe as in other trainings."""
         config = EvaluationConfig(
-            TRAINING, final_quantized_epochs=7, clustering_epochs=3, quantized_rate=0.1
+            TRAINING,
+            final_quantized_epochs=7,
+            clustering_epochs=3,
+            final_clustering_epochs=9,
+            quantized_rate=0.1,
         )
         search = Candidate(0, SMALL, recipe=Recipe(2.0))
-        clustered = replace(search, codebook_bits=4)
-        final = replace(search, effort="final")
-        tunings = [config.quantized_tuning(c) for c in (search, clustered, final)]
-        pruned = config.quantized_tuning(replace(search, effort="pruned"))
-        assert [t.epochs for t in (*tunings, pruned)] == [0, 3, 7, 7]
-        assert config.quantized_tuning(replace(final, codebook_bits=2)).epochs == 7
+        final, pruned = (replace(search, effort=effort) for effort in ("final", "pruned"))
+        tunings = [config.quantized_tuning(c) for c in (search, final, pruned)]
+        assert [t.epochs for t in tunings] == [0, 7, 7]
+        assert [config.clustering(c).epochs for c in (search, final, pruned)] == [3, 9, 9]
         assert tunings[0].learning_rate == pytest.approx(0.2 * TRAINING.learning_rate)
         always = replace(config, quantized_epochs=5)
         assert always.quantized_tuning(search).epochs == 5
