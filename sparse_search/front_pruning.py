@@ -36,12 +36,15 @@ class PathOptions:
         codebook_bits: The weights of a layer take at most 2^bits different values; None for any.
         candidate: The one model that is pruned; None for the models of the front.
         models: How many models of the front are pruned at most.
+        max_loss: Rise of the validation error (fraction) that ends a path; None for a tenth of what
+            the model has learned.
     """
 
     methods: tuple[str, ...] = ()
     codebook_bits: tuple[int | None, ...] = (None,)
     candidate: int | None = None
     models: int = 6
+    max_loss: float | None = None
 
 
 def prune_front(
@@ -143,7 +146,7 @@ def _schedule(
             lambda step: not forecaster.violations(step, record.limits),
             _sizes(forecaster, objectives),
         )
-    return Schedule(tuple(paths), record.space.class_count)
+    return Schedule(tuple(paths), record.space.class_count, options.max_loss)
 
 
 def _methods(record: StudyRecord, known: Methods, options: PathOptions) -> Sequence[str]:

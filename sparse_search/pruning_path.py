@@ -217,10 +217,13 @@ class Schedule:
     Attributes:
         paths: Of all models, the most important model first.
         class_count: Tells the error of guessing.
+        max_loss: By how much a step may raise the validation error (fraction) above e_0 before its
+            path ends; None for a tenth of what the model has learned.
     """
 
     paths: tuple[Path, ...]
     class_count: int
+    max_loss: float | None = None
 
     def next(self, history: History) -> Candidate | None:
         """The next candidate, with its id; None if all paths have ended or wait for an outcome.
@@ -262,12 +265,14 @@ class Schedule:
         if not isinstance(start, Evaluation):
             return [path.start]
         error = start.objectives[_ERROR]
-        bound = error + _LOST_SHARE * (1.0 - 1.0 / self.class_count - error)
+        loss = self.max_loss
+        if loss is None:
+            loss = _LOST_SHARE * (1.0 - 1.0 / self.class_count - error)
         found = [path.start]
         for step in path.steps:
             found.append(step)
             outcome = outcomes.get(_experiment(step))
-            if isinstance(outcome, Evaluation) and outcome.objectives[_ERROR] > bound:
+            if isinstance(outcome, Evaluation) and outcome.objectives[_ERROR] > error + loss:
                 break
         return found
 

@@ -204,6 +204,21 @@ def test_a_path_ends_with_the_first_step_beyond_its_bound() -> None:
     assert [c.id for c in found] == [FIRST_PRUNED_ID + k for k in range(4)]
 
 
+def test_a_caller_may_end_paths_earlier() -> None:
+    """With the first step that loses more than was allowed; a later call may go on from there."""
+    paths = tuple(plan(wanted=Methods((), ("magnitude",))))
+    errors = {0.25: 0.1, 0.44: 0.103, 0.58: 0.12, 0.68: 0.141}
+
+    def error(candidate: Candidate) -> float:
+        return errors[candidate.sparsity("magnitude")]
+
+    found = walk(Schedule(paths, 2, 0.002), error, BEGUN)
+    assert [c.sparsity("magnitude") for c in found] == [0.25, 0.44]
+    history = History([*BEGUN.outcomes, *(outcome(c, error(c)) for c in found)])
+    rest = walk(Schedule(paths, 2), error, history)
+    assert [c.sparsity("magnitude") for c in rest] == [0.58, 0.68]
+
+
 def test_a_step_that_failed_tells_nothing_and_is_not_repeated() -> None:
     """The path goes on; the path of a model that failed itself is none."""
     schedule = Schedule(tuple(plan(wanted=Methods((), ("magnitude",)))), 2)

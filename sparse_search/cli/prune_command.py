@@ -35,6 +35,14 @@ def prune(
     models: Annotated[
         int, typer.Option(min=1, help="Models of the front that are pruned, spread over the error.")
     ] = 6,
+    max_loss: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Points of validation error above the model as it is that end a path; "
+            "default: a tenth of what it has learned.",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     workers: WorkersText = "1",
     device: Annotated[
@@ -61,6 +69,7 @@ def prune(
         _codebooks(codebook_bits),
         candidate,
         models,
+        None if max_loss is None else max_loss / 100.0,
     )
     stored = record.settings["dataset"]
     with console.status(f"loading {stored['name']}"):
