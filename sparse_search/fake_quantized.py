@@ -65,7 +65,7 @@ class FakeQuantizedNetwork(nn.Module):
             start: The network quantized; ranges of tensors stay as they are here.
         """
         super().__init__()
-        self.graph = network.graph
+        self.graph = start.graph
         self.codebooks: Mapping[str, Codebook] = {}
         self._tensors = start.tensors
         self._layers = nn.ModuleDict(

@@ -18,6 +18,7 @@ from .graph import AvgPool2d, Concat, Graph, MaxPool2d, WeightedOperator
 from .integer import TensorQuantization
 from .integer.checks import check_images
 from .levels import Reach, RealWeights, assign_levels, wide_enough
+from .memory import in_best_order
 from .quantized import QuantizedModel
 
 Reals = NDArray[np.floating[Any]]
@@ -51,7 +52,7 @@ def quantize(
     *,
     clip_ratios: Sequence[float] = CLIP_RATIOS,
 ) -> QuantizedModel:
-    """Quantizes a network to int8.
+    """Quantizes a network to int8, its operators in the order that needs least memory.
 
     Args:
         network: In evaluation mode.
@@ -65,7 +66,7 @@ def quantize(
         QuantizationError: A weight, bias or activation is not finite, or an array does not have
             the shape that the graph gives it.
     """
-    graph = network.graph
+    graph = in_best_order(network.graph)
     check_images(images, graph)
     if len(images) == 0:
         raise QuantizationError("expected at least one calibration image, got none")

@@ -3,6 +3,7 @@
 from .costs import LayerCost
 from .kernels import KernelLibrary
 from .measures import MEASURES, Measure, definitions
+from .order import in_best_order
 from .plan import Allocation, MemoryPlan, Peak, all_plans, plan_memory
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "Peak",
     "all_plans",
     "definitions",
+    "in_best_order",
     "plan_memory",
 ]

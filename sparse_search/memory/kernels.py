@@ -18,6 +18,9 @@ class KernelLibrary(StrEnum):
     CMSIS_MVE = "cmsis-nn-mve"
 
 
+ALIGNMENT_BYTES = 4
+"""Of every buffer: kernels read words, and CMSIS-NN's scratch holds 32-bit sums."""
+
 OUTPUT_BLOCK = MappingProxyType(
     {"conv2d": 1, "depthwise_conv2d": 1, "max_pool2d": 1, "avg_pool2d": 1}
 )

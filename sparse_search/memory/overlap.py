@@ -38,13 +38,13 @@ def find_leads(graph: Graph) -> Mapping[tuple[str, str], int]:
     for operator in graph.operators:
         for name in dict.fromkeys(operator.inputs):
             if last[name] is operator and name != graph.output.name:
-                lead = _operator_lead(graph, operator, name)
+                lead = operator_lead(graph, operator, name)
                 if lead is not None and lead < graph.tensor(operator.output).size:
                     leads[operator.output, name] = lead
     return leads
 
 
-def _operator_lead(graph: Graph, operator: Operator, source: str) -> int | None:
+def operator_lead(graph: Graph, operator: Operator, source: str) -> int | None:
     """Bytes; None where input and output must lie apart."""
     if isinstance(operator, Dense | Concat):
         return None

@@ -12,17 +12,15 @@ from ..encoding import EncodingPolicy, kernel_code_bytes
 from ..graph import Graph
 from .cmsis_nn import round_up
 from .costs import LayerCost, layer_cost
-from .kernels import KernelLibrary
+from .kernels import ALIGNMENT_BYTES, KernelLibrary
 from .lifetimes import BufferKind, Lifetime, find_lifetimes, live_bytes
 from .offsets import DEFAULT_MAX_NODES, place
+from .order import in_best_order
 from .overlap import find_leads
 from .storage import nonzero_weights, stored_weights
 
 if TYPE_CHECKING:
     from ..quantized import QuantizedModel
-
-ALIGNMENT_BYTES = 4
-"""Of every buffer: kernels read words, and CMSIS-NN's scratch holds 32-bit sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +194,9 @@ def plan_memory(
     policy: EncodingPolicy | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> MemoryPlan:
-    """Plans the RAM and flash of a graph or a quantized model, in the graph's operator order.
+    """Plans the RAM and flash of a graph or a quantized model, in its best operator order.
+
+    Quantized models already are in that order (``in_best_order``), since theirs is executed.
 
     The weights of a model are encoded, so their bytes are exact. Those of a graph are the most that
     as many nonzeros can take, wherever they are; what depends on that is not predicted.
@@ -218,7 +218,11 @@ def plan_memory(
         MemoryPlanError: ``sparsity`` or ``codebook_bits`` is impossible, or the graph has no
             operator.
     """
-    graph = subject if isinstance(subject, Graph) else subject.graph
+    graph = subject
+    if isinstance(graph, Graph):
+        graph = subject = in_best_order(graph)
+    else:
+        graph = graph.graph
     policy = policy or EncodingPolicy()
     nonzeros = nonzero_weights(subject, sparsity)
     stored = stored_weights(subject, nonzeros, kernels, codebook_bits, policy)
