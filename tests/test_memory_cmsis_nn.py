@@ -44,7 +44,7 @@ BACKENDS = {
     KernelLibrary.CMSIS_DSP: "DSP",
     KernelLibrary.CMSIS_MVE: "MVE",
 }
-LAYERS_PER_OPERATOR = 1500
+LAYERS_PER_OPERATOR = 5000
 
 
 def scratch_of_row(row: dict[str, str], kernels: KernelLibrary) -> int:

@@ -183,6 +183,7 @@ def test_every_figure_of_a_small_network_by_hand() -> None:
     )
     assert definitions(plan) == {
         "arena": 344,
+        "persistent": 0,
         "in+weights": 324 + 36 + 4,
         "in+out": 405,
         "live-no-input": 405,
@@ -194,9 +195,9 @@ def test_every_figure_of_a_small_network_by_hand() -> None:
 
 
 def test_every_definition_says_what_it_counts() -> None:
-    """Four definitions of working memory and three of model size have texts."""
+    """Five definitions of working memory and three of model size have texts."""
     subjects = [measure.subject for measure in MEASURES.values()]
-    assert subjects == ["working memory"] * 4 + ["model size"] * 3
+    assert subjects == ["working memory"] * 5 + ["model size"] * 3
     assert all(measure.text for measure in MEASURES.values())
 
 
@@ -289,6 +290,7 @@ def test_cmsis_nn_stores_dense_weights_and_wide_shifts() -> None:
     for plan in others:
         assert plan.nonzeros == runtime.nonzeros
         assert {layer.encoding for layer in plan.layers} == {"dense", None}
+        assert (plan.persistent_bytes, runtime.persistent_bytes) == (14 * 8, 0)
         assert plan.flash_bytes == 155 + 14 * (4 + 8) + (22 * 3 + 16 + 12)
 
 

@@ -34,6 +34,11 @@ MEASURES = MappingProxyType(
             "exact RAM: input, every live tensor, scratch, alignment",
             lambda plan: plan.arena_bytes,
         ),
+        "persistent": Measure(
+            "working memory",
+            "RAM beside the arena that lasts: multipliers and shifts, which TFLM computes itself",
+            lambda plan: plan.persistent_bytes,
+        ),
         "in+weights": Measure(
             "working memory",
             "SpArSe: most inputs + nonzero weights + biases of a weighted operator, 1 B each",

@@ -142,6 +142,17 @@ class MemoryPlan:
         return max(live_bytes(lifetimes, 1))
 
     @property
+    def persistent_bytes(self) -> int:
+        """RAM beside the arena that lasts between inferences.
+
+        TFLM computes the multiplier and shift of every output channel at start-up and keeps them,
+        int32 each; the exported C reads its own from flash.
+        """
+        if self.kernels is KernelLibrary.RUNTIME:
+            return 0
+        return sum(layer.requantize_bytes for layer in self.layers)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
         return sum(layer.macs for layer in self.layers)

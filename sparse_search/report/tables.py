@@ -82,6 +82,14 @@ def plan_table(plans: Mapping[KernelLibrary, MemoryPlan]) -> Table:
     return table
 
 
+def _gap(plan: MemoryPlan) -> str:
+    """How good the placement is."""
+    if plan.optimal:
+        return f"arena {plan.arena_bytes:,} B: no placement is smaller"
+    gap = plan.arena_bytes / plan.lower_bound_bytes - 1.0
+    return f"arena {plan.arena_bytes:,} B: {100 * gap:.1f} % above the peak, maybe not the smallest"
+
+
 def layers_table(plan: MemoryPlan, graph: Graph | None = None) -> Table:
     """What each operator costs, in execution order, and the sums; the peak operator is marked.
 
@@ -92,7 +100,8 @@ def layers_table(plan: MemoryPlan, graph: Graph | None = None) -> Table:
     peak = plan.peak
     table = plain_table(f"Layers; kernels: {plan.kernels.value}")
     table.caption = (
-        f"▶ the peak: {peak.live_bytes:,} B live, aligned to {plan.alignment_bytes}: {peak.text}"
+        f"▶ the peak: {peak.live_bytes:,} B live, aligned to {plan.alignment_bytes}: {peak.text}\n"
+        + _gap(plan)
     )
     if plan.weight_code_bytes:
         table.caption += (
