@@ -146,6 +146,22 @@ def test_an_export_keeps_the_policy_that_it_was_asked_for(workplace: Path) -> No
     assert "expected a cap of the slowdown above 0" in done.stderr
 
 
+def test_a_model_can_be_written_as_a_file(workplace: Path) -> None:
+    """The .tflite of a model has its hash; what concerns C only is refused, and so is a folder."""
+    done = call("export", "out", "--out", "model.tflite", "--format", "tflite", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    data = (workplace / "model.tflite").read_bytes()
+    assert data[4:8] == b"TFL3"
+    assert call("export", "out", "--out", "same", cwd=workplace).returncode == 0
+    recorded = json.loads((workplace / "same" / "manifest.json").read_text())
+    assert recorded["model_hash"].encode() in data
+    done = call("export", "out", "--out", "out", "--format", "tflite", cwd=workplace)
+    assert "expected a file to write, got the folder out" in done.stderr
+    done = call("export", "out", "--out", "x", "--format", "tflite", "--count-code", cwd=workplace)
+    assert done.returncode == 2
+    assert "--format c only" in done.stderr
+
+
 def test_prune_adds_to_the_front_and_draws_what_it_did(workplace: Path, tmp_path: Path) -> None:
     """Steps are measured, exported and verified; the same command again finds all there."""
     shutil.copytree(workplace / "out", tmp_path / "out")

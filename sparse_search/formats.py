@@ -1,0 +1,35 @@
+"""The formats of an export, and the writing of those that are one file."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import ExportError
+
+if TYPE_CHECKING:
+    from .quantized import QuantizedModel
+
+
+class Format(StrEnum):
+    """What an export is: a folder of C, or one file that other tools read."""
+
+    C = "c"
+    TFLITE = "tflite"
+
+
+def write_model(model: "QuantizedModel", format: Format, path: Path) -> Path:
+    """Writes ``model`` as one file.
+
+    Raises:
+        ExportError: The path is a folder, the format is C, or it cannot express the model.
+    """
+    if path.is_dir():
+        raise ExportError(
+            f"expected a file to write, got the folder {path}; name one, such as "
+            f"{path / f'model.{format}'}"
+        )
+    if format is Format.TFLITE:
+        from .deploy.tflite import export_tflite
+
+        return export_tflite(model, path)
+    raise ExportError(f"expected a format that is one file, got {format.value!r}; use export_c")
