@@ -21,6 +21,7 @@ from .deploy.manifest import (
 )
 from .encoding import EncodingPolicy
 from .errors import ExportError
+from .formats import Layout
 from .memory import plan_memory
 from .record import StudyRecord
 from .report import (
@@ -144,6 +145,7 @@ def export_candidate(
     out_dir: Path,
     dataset: Dataset | None,
     policy: EncodingPolicy | None = None,
+    layout: Layout = Layout.PLAIN,
 ) -> Path:
     """Exports the model of one candidate as C.
 
@@ -153,6 +155,7 @@ def export_candidate(
         out_dir: Folder to write.
         dataset: The study's, for golden images and class names; None for random images.
         policy: How encodings are chosen; None as the search did, by the fewest bytes.
+        layout: How the files are laid out.
     """
     model = record.load_model(candidate_id)
     outcomes = record.history().evaluations
@@ -164,6 +167,7 @@ def export_candidate(
         architecture=candidate.architecture,
         dataset=stored["name"],
         dataset_source=stored["source"],
+        layout=layout,
     )
     plan = plan_memory(model, policy=policy)
     return export_c(model, plan, out_dir, options=options).folder

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from .quantized import QuantizedModel
 
 
+class Layout(StrEnum):
+    """Where the files of a folder of C lie: beside each other, or as an Arduino library."""
+
+    PLAIN = "plain"
+    ARDUINO = "arduino"
+
+
 class Format(StrEnum):
     """What an export is: a folder of C, or one file that other tools read."""
 

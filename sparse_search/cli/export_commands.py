@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from ..formats import Format, write_model
+from ..formats import Format, Layout, write_model
 from .shared import CountCode, DataDir, MaxMacCost, RunFolder, console, load_if_there
 
 
@@ -20,6 +20,7 @@ def export(
     max_mac_cost: MaxMacCost = None,
     count_code: CountCode = False,
     format: Annotated[Format, typer.Option(help="What to write.")] = Format.C,
+    layout: Annotated[Layout, typer.Option(help="How the files of C lie.")] = Layout.PLAIN,
 ) -> None:
     """Write one model of a run as C, or as a file for other tools."""
     from ..delivery import export_candidate
@@ -34,15 +35,15 @@ def export(
             raise StudyError(f"{folder} has no model within its limits yet; continue the run")
         candidate = front[0].candidate.id
     if format is not Format.C:
-        if max_mac_cost is not None or count_code:
-            raise typer.BadParameter("encodings of weights are chosen for --format c only")
+        if max_mac_cost is not None or count_code or layout is not Layout.PLAIN:
+            raise typer.BadParameter("encodings and layouts are chosen for --format c only")
         path = write_model(record.load_model(candidate), format, out)
         console.print(f"candidate {candidate} written to {path}")
         return
     stored = record.settings["dataset"]
     data = load_if_there(stored["source"], data_dir, record.settings["seed"])
     policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)
-    path = export_candidate(record, candidate, out, data, policy)
+    path = export_candidate(record, candidate, out, data, policy, layout)
     console.print(f"candidate {candidate} exported to {path}; next: sparse-search verify {path}")
 
 

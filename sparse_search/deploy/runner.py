@@ -161,7 +161,7 @@ def build_runner(
         compiler,
         [RUNTIME_DIR / "verify_main.c", *sources],
         program,
-        include=[build_dir, folder],
+        include=[build_dir, *sorted({source.parent for source in sources})],
         flags=[*flags, TRACE_FLAG] if traced else flags,
     )
     return Runner(program, int(manifest.output["classes"]), traced)
