@@ -52,7 +52,7 @@ def runtime_files(source: Source) -> tuple[str, ...]:
 
 def render(source: Source, layout: Layout = Layout.PLAIN) -> dict[str, str]:
     """Text by path; the runtime's own files are not among them."""
-    values = _values(source)
+    values = template_values(source)
     stem = f"{SOURCE_FOLDER[layout]}{source.prefix}"
     templates = {
         f"{stem}.h": "model.h",
@@ -66,7 +66,7 @@ def render(source: Source, layout: Layout = Layout.PLAIN) -> dict[str, str]:
     }
 
 
-def _values(source: Source) -> dict[str, str]:
+def template_values(source: Source) -> dict[str, str]:
     """Text by placeholder of the templates."""
     model, plan, graph = source.model, source.plan, source.model.graph
     offsets = {a.name: a.offset_bytes for a in plan.allocations}
@@ -94,6 +94,7 @@ def _values(source: Source) -> dict[str, str]:
         "OUTPUT_OFFSET": str(offsets[graph.output.name]),
         "WEIGHTS": str(sum(layer.weights for layer in plan.layers)),
         "NONZERO_WEIGHTS": str(sum(layer.nonzeros for layer in plan.layers)),
+        "ERRORS": "",
         "CLASS_NAMES": _class_names(source),
         "KERNEL_INCLUDES": "\n".join(f'#include "{kernel}.h"' for kernel in source.kernels),
         "TABLES": "\n\n".join(_constants(source.prefix, step) for step in source.steps),
