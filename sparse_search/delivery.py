@@ -22,7 +22,7 @@ from .deploy.manifest import (
 from .encoding import EncodingPolicy
 from .errors import ExportError
 from .formats import Layout
-from .memory import plan_memory
+from .memory import KernelLibrary, plan_memory
 from .record import StudyRecord
 from .report import (
     PruningGains,
@@ -146,6 +146,7 @@ def export_candidate(
     dataset: Dataset | None,
     policy: EncodingPolicy | None = None,
     layout: Layout = Layout.PLAIN,
+    kernels: KernelLibrary = KernelLibrary.RUNTIME,
 ) -> Path:
     """Exports the model of one candidate as C.
 
@@ -156,6 +157,7 @@ def export_candidate(
         dataset: The study's, for golden images and class names; None for random images.
         policy: How encodings are chosen; None as the search did, by the fewest bytes.
         layout: How the files are laid out.
+        kernels: Whose the C calls.
     """
     model = record.load_model(candidate_id)
     outcomes = record.history().evaluations
@@ -169,7 +171,7 @@ def export_candidate(
         dataset_source=stored["source"],
         layout=layout,
     )
-    plan = plan_memory(model, policy=policy)
+    plan = plan_memory(model, kernels, policy=policy)
     return export_c(model, plan, out_dir, options=options).folder
 
 

@@ -162,6 +162,20 @@ def test_a_model_can_be_written_as_a_file(workplace: Path) -> None:
     assert "--format c only" in done.stderr
 
 
+def test_c_can_be_laid_out_for_arduino_or_call_cmsis_nn(workplace: Path) -> None:
+    """The library is verified like any export; a plan for CMSIS-NN has scratch memory."""
+    done = call("export", "out", "--out", "ino", "--layout", "arduino", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert (workplace / "ino" / "library.properties").is_file()
+    assert call("verify", "ino", cwd=workplace).returncode == 0
+    done = call("export", "out", "--out", "nn", "--backend", "cmsis-nn-mve", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert "arm_fully_connected_per_channel_s8" in (workplace / "nn" / "model.c").read_text()
+    recorded = json.loads((workplace / "nn" / "manifest.json").read_text())["memory_plan"]
+    assert recorded["kernels"] == "cmsis-nn-mve"
+    assert "scratch" in {allocation["kind"] for allocation in recorded["allocations"]}
+
+
 def test_prune_adds_to_the_front_and_draws_what_it_did(workplace: Path, tmp_path: Path) -> None:
     """Steps are measured, exported and verified; the same command again finds all there."""
     shutil.copytree(workplace / "out", tmp_path / "out")

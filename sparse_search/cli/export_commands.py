@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from ..formats import Format, Layout, write_model
+from ..memory.kernels import KernelLibrary
 from .shared import CountCode, DataDir, MaxMacCost, RunFolder, console, load_if_there
 
 
@@ -21,6 +22,9 @@ def export(
     count_code: CountCode = False,
     format: Annotated[Format, typer.Option(help="What to write.")] = Format.C,
     layout: Annotated[Layout, typer.Option(help="How the files of C lie.")] = Layout.PLAIN,
+    backend: Annotated[
+        KernelLibrary, typer.Option(help="Whose kernels the C calls.")
+    ] = KernelLibrary.RUNTIME,
 ) -> None:
     """Write one model of a run as C, or as a file for other tools."""
     from ..delivery import export_candidate
@@ -35,15 +39,16 @@ def export(
             raise StudyError(f"{folder} has no model within its limits yet; continue the run")
         candidate = front[0].candidate.id
     if format is not Format.C:
-        if max_mac_cost is not None or count_code or layout is not Layout.PLAIN:
-            raise typer.BadParameter("encodings and layouts are chosen for --format c only")
+        c_only = (max_mac_cost, count_code, layout, backend)
+        if c_only != (None, False, Layout.PLAIN, KernelLibrary.RUNTIME):
+            raise typer.BadParameter("encodings, layout and backend are chosen for --format c only")
         path = write_model(record.load_model(candidate), format, out)
         console.print(f"candidate {candidate} written to {path}")
         return
     stored = record.settings["dataset"]
     data = load_if_there(stored["source"], data_dir, record.settings["seed"])
     policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)
-    path = export_candidate(record, candidate, out, data, policy, layout)
+    path = export_candidate(record, candidate, out, data, policy, layout, backend)
     console.print(f"candidate {candidate} exported to {path}; next: sparse-search verify {path}")
 
 

@@ -67,10 +67,10 @@ def _values(source: Source) -> dict[str, str]:
         stem = f"{source.prefix}_{identifier}"
         title = f"/* {c_source.comment(operator.name)}: {describe(graph, operator)} */"
         body = operators.body(context, operator, stem)
-        functions.append(f"{title}\nstatic int {stem}(int8_t *base)\n{{\n{body}\n}}")
+        functions.append(f"{title}\nstatic int {stem}_run(int8_t *base)\n{{\n{body}\n}}")
         size = graph.tensor(operator.output).size
         calls.append(
-            f"    code = {stem}(base);\n    if (code != {source.prefix.upper()}_OK) {{\n"
+            f"    code = {stem}_run(base);\n    if (code != {source.prefix.upper()}_OK) {{\n"
             "        return code;\n    }\n"
             f"    TRACE({index}, {context.at(operator.output)}, {size});"
         )
