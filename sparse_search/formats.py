@@ -1,10 +1,11 @@
 """The formats of an export, and the writing of those that are one file."""
 
+import importlib.util
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import ExportError
+from .errors import ExportError, ToolMissingError
 
 if TYPE_CHECKING:
     from .quantized import QuantizedModel
@@ -22,6 +23,7 @@ class Format(StrEnum):
 
     C = "c"
     TFLITE = "tflite"
+    ONNX = "onnx"
 
 
 def write_model(model: "QuantizedModel", format: Format, path: Path) -> Path:
@@ -29,6 +31,7 @@ def write_model(model: "QuantizedModel", format: Format, path: Path) -> Path:
 
     Raises:
         ExportError: The path is a folder, the format is C, or it cannot express the model.
+        ToolMissingError: The format needs a package that is not installed.
     """
     if path.is_dir():
         raise ExportError(
@@ -39,4 +42,13 @@ def write_model(model: "QuantizedModel", format: Format, path: Path) -> Path:
         from .deploy.tflite import export_tflite
 
         return export_tflite(model, path)
+    if format is Format.ONNX:
+        if importlib.util.find_spec("onnx") is None:
+            raise ToolMissingError(
+                "expected the package onnx, found none; install it, or this one with its extra "
+                "`onnx`"
+            )
+        from .deploy.onnx import export_onnx
+
+        return export_onnx(model, path)
     raise ExportError(f"expected a format that is one file, got {format.value!r}; use export_c")
