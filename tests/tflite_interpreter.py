@@ -1,8 +1,5 @@
 """TensorFlow Lite Micro's interpreter, as a test sees it; skips where it is not installed."""
 
-import os
-import re
-import tempfile
 from typing import Any
 
 import numpy as np
@@ -10,7 +7,6 @@ from conftest import requires_module
 from numpy.typing import NDArray
 
 _ARENA_BYTES = 2_000_000
-_HEAD = re.compile(r"Arena allocation head (\d+) bytes")
 
 
 def tflite_schema() -> Any:
@@ -38,22 +34,3 @@ def run_tflite(data: bytes, images: NDArray[np.uint8]) -> NDArray[np.int8]:
         machine.invoke()
         outputs.append(machine.get_output(0).reshape(-1))
     return np.array(outputs)
-
-
-def arena_head_bytes(data: bytes) -> int:
-    """What the interpreter plans for tensors; the rest of its arena is bookkeeping."""
-    machine = interpreter(data)
-    # The interpreter is C++ and writes to the file descriptor, not to sys.stderr.
-    with tempfile.TemporaryFile() as caught:
-        kept = os.dup(2)
-        os.dup2(caught.fileno(), 2)
-        try:
-            machine.print_allocations()
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-        caught.seek(0)
-        said = caught.read().decode()
-    found = _HEAD.search(said)
-    assert found is not None, said
-    return int(found[1])
