@@ -22,8 +22,8 @@ def check_scales(model: QuantizedModel) -> None:
         if not _agree(model, single, operator):
             raise ExportError(
                 f"{operator.name}: expected scales that are float32 numbers, got others, for which "
-                "an interpreter would compute other multipliers, as models of earlier versions have "
-                "them; quantize the network again, or continue the run for new ones"
+                "an interpreter would compute other multipliers (models of earlier versions have "
+                "such); quantize the network again, or continue the run for new ones"
             )
         if isinstance(operator, Add) and model.add_parameters(operator).shift_out > 0:
             raise ExportError(
