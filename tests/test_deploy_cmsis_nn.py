@@ -14,7 +14,7 @@ from sparse_search.deploy import ExportOptions, export_c, verify
 from sparse_search.deploy.cmsis_nn.library import CMSIS_NN_VARIABLE
 from sparse_search.errors import ExportError, ToolMissingError, VerificationError
 from sparse_search.formats import Layout
-from sparse_search.graph import Conv2d, Dense, Graph, Tensor
+from sparse_search.graph import Conv2d, Dense, Graph, Padding, Tensor
 from sparse_search.memory import KernelLibrary, plan_memory
 from sparse_search.quantized import QuantizedModel
 
@@ -120,13 +120,22 @@ def test_without_a_checkout_verification_says_what_is_missing(
 
 
 def test_what_cmsis_nn_computes_wrongly_is_refused(tmp_path: Path) -> None:
-    """A padded 1xN convolution with the vector extension; other cores compute it rightly."""
-    conv = Conv2d("conv", ("input",), "map", (1, 3), (1, 1), (0, 0, 1, 1))
-    graph = Graph((Tensor("input", (1, 8, 4)), Tensor("map", (1, 8, 2))), (conv,))
-    model = random_model(np.random.default_rng(0), graph)
-    with pytest.raises(ExportError, match="conv: expected no padded 1xN convolution"):
-        export_c(model, plan_memory(model, KernelLibrary.CMSIS_MVE), tmp_path / "c")
-    export_c(model, plan_memory(model, KernelLibrary.CMSIS_DSP), tmp_path / "c")
+    """1xN windows with a rest or lopsided padding, with the vector extension; else they pass."""
+
+    def export(stride: int, padding: Padding, kernels: KernelLibrary) -> None:
+        width = (8 + sum(padding) - 3) // stride + 1
+        conv = Conv2d("conv", ("input",), "map", (1, 3), (1, stride), padding)
+        graph = Graph((Tensor("input", (1, 8, 4)), Tensor("map", (1, width, 2))), (conv,))
+        model = random_model(np.random.default_rng(0), graph)
+        export_c(model, plan_memory(model, kernels), tmp_path / "c")
+
+    for stride, padding in ((2, (0, 0, 0, 0)), (1, (0, 0, 1, 0)), (2, (0, 0, 0, 1))):
+        with pytest.raises(ExportError, match="conv: expected no 1xN convolution"):
+            export(stride, padding, KernelLibrary.CMSIS_MVE)
+        export(stride, padding, KernelLibrary.CMSIS_DSP)
+    export(5, (0, 0, 0, 0), KernelLibrary.CMSIS_MVE)
+    export(1, (0, 0, 1, 1), KernelLibrary.CMSIS_MVE)
+    export(1, (0, 0, 0, 1), KernelLibrary.CMSIS_MVE)
 
 
 def test_an_arduino_library_with_cmsis_nn_is_refused(tmp_path: Path) -> None:

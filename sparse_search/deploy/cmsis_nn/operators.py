@@ -90,14 +90,24 @@ def body(context: Context, operator: Operator, stem: str) -> str:
 
 
 def _check(context: Context, operator: Operator) -> None:
-    """Refuses what CMSIS-NN is known to compute otherwise."""
+    """Refuses what CMSIS-NN is known to compute otherwise.
+
+    Its 1xN kernel for the vector extension (version 7.0, commit 99f736a6) is right for a stride of
+    1 with as much padding at the right as at the left or one more, and where unpadded windows
+    reach from one end to the other; not for all else.
+    """
     if context.plan.kernels is not KernelLibrary.CMSIS_MVE or not isinstance(operator, Conv2d):
         return
-    height = context.model.graph.shape(operator.inputs[0])[0]
-    if height == operator.kernel[0] == 1 and operator.kernel[1] > 1 and any(operator.padding):
+    in_h, in_w, in_c = context.model.graph.shape(operator.inputs[0])
+    kernel, stride = operator.kernel, operator.stride[1]
+    taken = in_h == kernel[0] == 1 and kernel != _VECTOR and stride * in_c % 4 == 0
+    left, right = operator.padding[2:]
+    exact = not any(operator.padding) and (in_w - kernel[1]) % stride == 0
+    if taken and not exact and not (stride == 1 and 0 <= right - left <= 1):
         raise ExportError(
-            f"{operator.name}: expected no padded 1xN convolution, which CMSIS-NN computes wrongly "
-            "with the vector extension for some paddings; use the runtime's own kernels"
+            f"{operator.name}: expected no 1xN convolution of stride {stride} with padding "
+            f"({left}, {right}), which CMSIS-NN may compute wrongly with the vector extension; use "
+            "the runtime's own kernels"
         )
 
 
