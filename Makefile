@@ -33,9 +33,11 @@ $(VENV)/.installed: $(VENV)/.created setup.cfg pyproject.toml constraints.txt
 	$(PIP) --editable .
 	@touch $@
 
-# The wheel of executorch holds CMSIS-NN's own buffer size functions: an oracle for the memory
-# plan. It is installed without its dependencies, and the tests that use it skip without it.
+# The wheel of executorch holds CMSIS-NN's own buffer size functions, an oracle for the memory plan;
+# that of tflite-micro an interpreter of .tflite files. They are installed without their
+# dependencies, and the tests that use them skip without them.
 $(VENV)/.test-installed: $(VENV)/.installed
 	$(PIP) --editable '.[test]'
 	-$(PIP) --no-deps executorch==1.5.1
+	-$(PIP) --no-deps tflite-micro==0.dev20261023182759
 	@touch $@

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .boards import find_board
     from .dataset import Dataset, load_dataset
     from .deploy.export import ExportOptions, export_c
+    from .deploy.tflite import export_tflite
     from .deploy.verify import verify
     from .encoding import EncodingPolicy
     from .evaluation import EvaluationConfig
@@ -37,6 +38,7 @@ __all__ = [
     "SearchSpace",
     "Study",
     "export_c",
+    "export_tflite",
     "find_board",
     "load_dataset",
     "plan_memory",
@@ -55,6 +57,7 @@ _MODULES = {
     "SearchSpace": "space",
     "Study": "study",
     "export_c": "deploy",
+    "export_tflite": "deploy.tflite",
     "find_board": "boards",
     "load_dataset": "dataset",
     "plan_memory": "memory",

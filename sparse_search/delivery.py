@@ -21,7 +21,8 @@ from .deploy.manifest import (
 )
 from .encoding import EncodingPolicy
 from .errors import ExportError
-from .memory import plan_memory
+from .formats import Layout
+from .memory import KernelLibrary, plan_memory
 from .record import StudyRecord
 from .report import (
     PruningGains,
@@ -144,6 +145,8 @@ def export_candidate(
     out_dir: Path,
     dataset: Dataset | None,
     policy: EncodingPolicy | None = None,
+    layout: Layout = Layout.PLAIN,
+    kernels: KernelLibrary = KernelLibrary.RUNTIME,
 ) -> Path:
     """Exports the model of one candidate as C.
 
@@ -153,6 +156,8 @@ def export_candidate(
         out_dir: Folder to write.
         dataset: The study's, for golden images and class names; None for random images.
         policy: How encodings are chosen; None as the search did, by the fewest bytes.
+        layout: How the files are laid out.
+        kernels: Whose the C calls.
     """
     model = record.load_model(candidate_id)
     outcomes = record.history().evaluations
@@ -164,8 +169,9 @@ def export_candidate(
         architecture=candidate.architecture,
         dataset=stored["name"],
         dataset_source=stored["source"],
+        layout=layout,
     )
-    plan = plan_memory(model, policy=policy)
+    plan = plan_memory(model, kernels, policy=policy)
     return export_c(model, plan, out_dir, options=options).folder
 
 

@@ -7,6 +7,9 @@
 | M[c] | s_in * s_w[c] / s_out, the factor from accumulator to output |
 | reach | least and largest real value that a tensor can take, for any image |
 
+Every scale is a float32 number, as .tflite files hold them, and M is their quotient in double
+precision: whoever reads the scales from a file gets the same multipliers, to the last bit.
+
 This is the only place where a weight becomes an int8 level. Whoever decides about ranges and real
 weights, calibration images or a training, passes them in and gets the same integers. A weight that
 is exactly 0 stays 0, so a pruning mask survives.
@@ -101,11 +104,12 @@ def assign_levels(
             tensors[name] = tensors[operator.inputs[0]]
         elif isinstance(operator, Add | Concat):
             sources = [tensors[source] for source in operator.inputs]
-            tensors[name] = choose(name, _join_reach(operator, sources))
+            tensors[name] = choose(name, _join_reach(operator, sources)).single()
         else:
             real, scale = real_weights(operator), tensors[operator.inputs[0]].scale
             reach = _channel_reach(real, operator, scale)
-            tensors[name] = choose(name, _activated(float(reach.max()), operator.activation))
+            wanted = choose(name, _activated(float(reach.max()), operator.activation))
+            tensors[name] = wanted.single()
             weights[operator.name] = _quantized_weights(
                 real, operator, reach, scale, tensors[name].scale
             )
@@ -152,6 +156,7 @@ def _quantized_weights(
     scale = np.abs(rows).max(axis=1) / 127 if real.scale is None else real.scale
     scale = np.maximum(scale, reach / (input_scale * _ACCUMULATOR_STEPS_MAX))
     scale = np.maximum(scale, _FACTOR_MIN * output_scale / input_scale)
+    scale = scale.astype(np.float32).astype(np.float64)
     levels = np.clip(np.rint(rows / scale[:, None]), -127, 127).astype(np.int8)
     laid_out = (levels.T if depthwise else levels).reshape(real.weights.shape)
     bias = np.rint(real.bias / (input_scale * scale)).astype(np.int32)

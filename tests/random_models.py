@@ -218,15 +218,16 @@ def random_model(
             scale = widest * float(generator.uniform(0.3, 3))
         else:
             scale = float(generator.uniform(0.01, 0.1))
-        tensors[op.output] = TensorQuantization(scale, zero_point)
+        tensors[op.output] = TensorQuantization(scale, zero_point).single()
         if not isinstance(op, Add):
             seen = _values(graph, index, tensors, weights, images)[op.inputs[0]]
             zeros = float(generator.uniform(0, 0.9)) if sparsity is None else sparsity
             factor, held = _random_weights(
                 generator, graph, op, zeros, codebook_bits, seen - source.zero_point
             )
+            wanted = (factor * scale / source.scale).astype(np.float32).astype(np.float64)
             weights[op.name] = QuantizedWeights.from_scales(
-                *held, factor * scale / source.scale, source.scale, scale
+                *held, wanted, source.scale, tensors[op.output].scale
             )
     return QuantizedModel(graph, tensors, weights)
 
@@ -239,7 +240,7 @@ def _concat_quantization(
     if generator.random() < 0.4:
         return source
     scale = source.scale * float(generator.uniform(0.3, 3))
-    return TensorQuantization(scale, _integer(generator, -128, 127))
+    return TensorQuantization(scale, _integer(generator, -128, 127)).single()
 
 
 def _values(

@@ -146,6 +146,36 @@ def test_an_export_keeps_the_policy_that_it_was_asked_for(workplace: Path) -> No
     assert "expected a cap of the slowdown above 0" in done.stderr
 
 
+def test_a_model_can_be_written_as_a_file(workplace: Path) -> None:
+    """The .tflite of a model has its hash; what concerns C only is refused, and so is a folder."""
+    done = call("export", "out", "--out", "model.tflite", "--format", "tflite", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    data = (workplace / "model.tflite").read_bytes()
+    assert data[4:8] == b"TFL3"
+    assert call("export", "out", "--out", "same", cwd=workplace).returncode == 0
+    recorded = json.loads((workplace / "same" / "manifest.json").read_text())
+    assert recorded["model_hash"].encode() in data
+    done = call("export", "out", "--out", "out", "--format", "tflite", cwd=workplace)
+    assert "expected a file to write, got the folder out" in done.stderr
+    done = call("export", "out", "--out", "x", "--format", "tflite", "--count-code", cwd=workplace)
+    assert done.returncode == 2
+    assert "--format c only" in done.stderr
+
+
+def test_c_can_be_laid_out_for_arduino_or_call_cmsis_nn(workplace: Path) -> None:
+    """The library is verified like any export; a plan for CMSIS-NN has scratch memory."""
+    done = call("export", "out", "--out", "ino", "--layout", "arduino", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert (workplace / "ino" / "library.properties").is_file()
+    assert call("verify", "ino", cwd=workplace).returncode == 0
+    done = call("export", "out", "--out", "nn", "--backend", "cmsis-nn-mve", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert "arm_fully_connected_per_channel_s8" in (workplace / "nn" / "model.c").read_text()
+    recorded = json.loads((workplace / "nn" / "manifest.json").read_text())["memory_plan"]
+    assert recorded["kernels"] == "cmsis-nn-mve"
+    assert "scratch" in {allocation["kind"] for allocation in recorded["allocations"]}
+
+
 def test_prune_adds_to_the_front_and_draws_what_it_did(workplace: Path, tmp_path: Path) -> None:
     """Steps are measured, exported and verified; the same command again finds all there."""
     shutil.copytree(workplace / "out", tmp_path / "out")

@@ -201,7 +201,7 @@ def test_concatenation_takes_the_range_of_all_its_inputs() -> None:
     images = random_images(network.graph, 8, np.random.default_rng(0))
     images[0, 0, 0, 0] = 255
     model = quantize(network, images, clip_ratios=(1.0,))
-    assert model.tensors["features"] == range_quantization(-2.0, 1.0)
+    assert model.tensors["features"] == range_quantization(-2.0, 1.0).single()
     assert_close(network, images, "logits", steps=3)
     alone = quantize(concat_dense(0.5), images, clip_ratios=(1.0,))
     assert alone.tensors["features"] == alone.tensors["input"]

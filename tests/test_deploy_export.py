@@ -171,7 +171,7 @@ def test_plan_of_another_model_is_refused(tmp_path: Path) -> None:
     others = [
         plan_memory(random_graph(np.random.default_rng(0))),
         plan_memory(small_model(sparsity=0.8)),
-        plan_memory(model, KernelLibrary.CMSIS_DSP),
+        replace(plan, kernels=KernelLibrary.CMSIS_MVE),
         overlapping,
         small_arena,
     ]

@@ -22,7 +22,12 @@ from sparse_search.graph import (
 )
 from sparse_search.network import Network
 from sparse_search.quantize import CLIP_RATIOS, choose_quantization, quantize, range_quantization
-from sparse_search.quantized import QuantizedModel, TensorQuantization, accuracy
+from sparse_search.quantized import (
+    QuantizedModel,
+    QuantizedWeights,
+    TensorQuantization,
+    accuracy,
+)
 
 SEEDS = range(25)
 
@@ -71,7 +76,7 @@ def test_scales_follow_the_rules(seed: int) -> None:
     network = stub(seed, operator_count=8)
     images = random_images(network.graph, 4, np.random.default_rng(seed))
     model = quantize(network, images)
-    assert model.tensors[model.graph.input.name] == TensorQuantization(1 / 255, -128)
+    assert model.tensors[model.graph.input.name] == TensorQuantization(1 / 255, -128).single()
     for operator in model.graph.operators:
         output = model.tensors[operator.output]
         if "pool" in operator.kind:
@@ -86,6 +91,24 @@ def test_scales_follow_the_rules(seed: int) -> None:
         np.testing.assert_allclose(factor, source.scale * held.scale / output.scale, rtol=1e-9)
         peaks = np.abs(held.weights).max(axis=(0, 1, 2) if held.weights.shape[0] == 1 else None)
         assert np.max(peaks) == 127
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_scale_is_a_float32_number(seed: int) -> None:
+    """A file that holds scales in single precision gives the very multipliers of the model."""
+    network = stub(seed, operator_count=8)
+    model = quantize(network, random_images(network.graph, 4, np.random.default_rng(seed)))
+    for tensor in model.tensors.values():
+        assert tensor.scale == float(np.float32(tensor.scale))
+    for operator in model.graph.weighted:
+        held = model.weights[operator.name]
+        np.testing.assert_array_equal(held.scale, held.scale.astype(np.float32))
+        source, output = model.tensors[operator.inputs[0]], model.tensors[operator.output]
+        again = QuantizedWeights.from_scales(
+            held.weights, held.bias, held.scale, source.scale, output.scale
+        )
+        np.testing.assert_array_equal(again.multiplier, held.multiplier)
+        np.testing.assert_array_equal(again.shift, held.shift)
 
 
 @pytest.mark.parametrize("seed", range(10))

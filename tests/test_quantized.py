@@ -166,7 +166,16 @@ def test_hash_tells_models_apart_and_does_not_depend_on_order() -> None:
 
 def test_hash_of_a_fixed_model_is_fixed() -> None:
     """Files name models by hash, so it may not change between versions unnoticed."""
-    assert one_dense(np.array([[1, -2]]), np.array([3])).hash() == "c611d4636376"
+    assert one_dense(np.array([[1, -2]]), np.array([3])).hash() == "e613c1f59841"
+
+
+def test_an_input_scale_in_double_precision_is_accepted() -> None:
+    """Models of earlier versions hold 1/255 so; their multipliers are stored, no byte differs."""
+    model = one_dense(np.array([[1, -2]]), np.array([3]))
+    tensors = {**model.tensors, "input": TensorQuantization(1 / 255, -128)}
+    older = QuantizedModel(model.graph, tensors, model.weights)
+    images = np.array([[[[0, 255]]], [[[7, 90]]]], np.uint8).reshape(2, *model.graph.input.shape)
+    np.testing.assert_array_equal(older.forward(images), model.forward(images))
 
 
 def test_model_cannot_be_edited() -> None:

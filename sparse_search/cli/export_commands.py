@@ -1,4 +1,4 @@
-"""sparse-search export, verify: a model of a run as C, and the proof that it is that model."""
+"""sparse-search export, verify: a model of a run as C or a file, and the proof of the C."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,20 +6,27 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from ..formats import Format, Layout, write_model
+from ..memory.kernels import KernelLibrary
 from .shared import CountCode, DataDir, MaxMacCost, RunFolder, console, load_if_there
 
 
 def export(
     folder: RunFolder,
-    out: Annotated[Path, typer.Option(help="Folder to write the C to.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the C to, or another format's file.")],
     candidate: Annotated[
         int | None, typer.Option(help="Default: the most accurate model of the front.")
     ] = None,
     data_dir: DataDir = None,
     max_mac_cost: MaxMacCost = None,
     count_code: CountCode = False,
+    format: Annotated[Format, typer.Option(help="What to write.")] = Format.C,
+    layout: Annotated[Layout, typer.Option(help="How the files of C lie.")] = Layout.PLAIN,
+    backend: Annotated[
+        KernelLibrary, typer.Option(help="Whose kernels the C calls.")
+    ] = KernelLibrary.RUNTIME,
 ) -> None:
-    """Write one model of a run as C."""
+    """Write one model of a run as C, or as a file for other tools."""
     from ..delivery import export_candidate
     from ..encoding import EncodingPolicy
     from ..errors import StudyError
@@ -31,10 +38,17 @@ def export(
         if not front:
             raise StudyError(f"{folder} has no model within its limits yet; continue the run")
         candidate = front[0].candidate.id
+    if format is not Format.C:
+        c_only = (max_mac_cost, count_code, layout, backend)
+        if c_only != (None, False, Layout.PLAIN, KernelLibrary.RUNTIME):
+            raise typer.BadParameter("encodings, layout and backend are chosen for --format c only")
+        path = write_model(record.load_model(candidate), format, out)
+        console.print(f"candidate {candidate} written to {path}")
+        return
     stored = record.settings["dataset"]
     data = load_if_there(stored["source"], data_dir, record.settings["seed"])
     policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)
-    path = export_candidate(record, candidate, out, data, policy)
+    path = export_candidate(record, candidate, out, data, policy, layout, backend)
     console.print(f"candidate {candidate} exported to {path}; next: sparse-search verify {path}")
 
 

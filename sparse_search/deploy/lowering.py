@@ -109,7 +109,7 @@ def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[Step, ...]:
     Raises:
         ExportError: The plan is of another model or library, or the runtime cannot hold the model.
     """
-    _check_plan(model, plan)
+    check_plan(model, plan, KernelLibrary.RUNTIME)
     graph = model.graph
     offsets = {a.name: a.offset_bytes for a in plan.allocations}
     identifiers = unique_identifiers(op.name for op in graph.operators)
@@ -121,7 +121,7 @@ def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[Step, ...]:
             calls=_calls(model, operator, layer.encoding, offsets),
             output_offset=offsets[operator.output],
             output_bytes=graph.tensor(operator.output).size,
-            text=_describe(graph, operator),
+            text=describe(graph, operator),
         )
         if made.constant_bytes != layer.flash_bytes:
             raise ExportError(
@@ -154,14 +154,18 @@ def _calls(
     return tuple(calls)
 
 
-def _check_plan(model: QuantizedModel, plan: MemoryPlan) -> None:
-    """The plan is for the runtime and places every tensor where it harms no other."""
-    if plan.kernels is not KernelLibrary.RUNTIME:
+def check_plan(model: QuantizedModel, plan: MemoryPlan, kernels: KernelLibrary) -> None:
+    """Refuses a plan that is for other kernels, or of a model with other tensors.
+
+    Raises:
+        ExportError: So it is, or a tensor lies outside the arena, or over another that it harms.
+    """
+    if plan.kernels is not kernels:
         raise ExportError(
-            f"expected a plan for {KernelLibrary.RUNTIME.value!r}, got one for "
+            f"expected a plan for {kernels.value!r}, got one for "
             f"{plan.kernels.value!r}; call plan_memory(model)"
         )
-    expected = find_lifetimes(model.graph, KernelLibrary.RUNTIME)
+    expected = find_lifetimes(model.graph, kernels)
     found = [(a.name, a.kind, a.size_bytes, a.first, a.last) for a in plan.allocations]
     names = [layer.name for layer in plan.layers]
     if found != [(x.name, x.kind, x.size_bytes, x.first, x.last) for x in expected] or names != [
@@ -171,7 +175,7 @@ def _check_plan(model: QuantizedModel, plan: MemoryPlan) -> None:
             "expected a memory plan of the model that is exported, got one of other tensors; "
             "call plan_memory(model)"
         )
-    leads = find_leads(model.graph)
+    leads = find_leads(model.graph) if kernels is KernelLibrary.RUNTIME else {}
     for index, output in enumerate(plan.allocations):
         end = output.offset_bytes + output.size_bytes
         if output.offset_bytes < 0 or end > plan.arena_bytes:
@@ -219,7 +223,7 @@ def _weight_arrays(
     )
 
 
-def _describe(graph: Graph, operator: Operator) -> str:
+def describe(graph: Graph, operator: Operator) -> str:
     """Kind and shapes, such as "conv2d 3x3, 8x8x1 -> 6x6x4"."""
     shapes = ["x".join(map(str, graph.shape(name))) for name in (*operator.inputs, operator.output)]
     kernel = "" if isinstance(operator, Add | Concat | Dense) else " {}x{}".format(*operator.kernel)

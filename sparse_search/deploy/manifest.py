@@ -13,12 +13,13 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..errors import ExportError, QuantizationError
 from ..quantized import QuantizedModel
+from .layout import example_files
 
 MANIFEST_NAME = "manifest.json"
 MODEL_NAME = "model.safetensors"
 CERTIFICATE_NAME = "certificate.json"
 
-EXAMPLE_FILES: Final = frozenset({"main.c", "Makefile"})
+EXAMPLE_FILES: Final = example_files()
 """Files that show how the model is used; they may be adapted without harm to its results."""
 
 _FORMAT: Final = "sparse_search.export.1"
@@ -55,7 +56,7 @@ class Manifest:
         memory_plan: The whole plan, with the policy by which encodings were chosen.
         golden: Images with known outputs.
         versions: Of the packages that computed the model.
-        files: SHA-256 by file name, of every other file of the export.
+        files: SHA-256 by path, of every other file of the export.
         format: Of this file.
     """
 

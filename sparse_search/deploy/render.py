@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..formats import Layout
 from ..memory import MemoryPlan
 from ..quantized import QuantizedModel
 from . import c_source
+from .layout import EXAMPLES, SOURCE_FOLDER
 from .lowering import KernelCall, Step
 from .runtime_files import RUNTIME_DIR, files_for
 
@@ -48,15 +50,15 @@ def runtime_files(source: Source) -> tuple[str, ...]:
     return files_for(source.kernels)
 
 
-def render(source: Source) -> dict[str, str]:
-    """Text by file name; the runtime's own files are not among them."""
-    values = _values(source)
+def render(source: Source, layout: Layout = Layout.PLAIN) -> dict[str, str]:
+    """Text by path; the runtime's own files are not among them."""
+    values = template_values(source)
+    stem = f"{SOURCE_FOLDER[layout]}{source.prefix}"
     templates = {
-        f"{source.prefix}.h": "model.h",
-        f"{source.prefix}.c": "model.c",
-        f"{source.prefix}_weights.h": "weights.h",
-        "main.c": "main.c",
-        "Makefile": "Makefile",
+        f"{stem}.h": "model.h",
+        f"{stem}.c": "model.c",
+        f"{stem}_weights.h": "weights.h",
+        **EXAMPLES[layout],
     }
     return {
         name: c_source.fill((RUNTIME_DIR / f"{template}.template").read_text(), values)
@@ -64,7 +66,7 @@ def render(source: Source) -> dict[str, str]:
     }
 
 
-def _values(source: Source) -> dict[str, str]:
+def template_values(source: Source) -> dict[str, str]:
     """Text by placeholder of the templates."""
     model, plan, graph = source.model, source.plan, source.model.graph
     offsets = {a.name: a.offset_bytes for a in plan.allocations}
@@ -92,6 +94,7 @@ def _values(source: Source) -> dict[str, str]:
         "OUTPUT_OFFSET": str(offsets[graph.output.name]),
         "WEIGHTS": str(sum(layer.weights for layer in plan.layers)),
         "NONZERO_WEIGHTS": str(sum(layer.nonzeros for layer in plan.layers)),
+        "ERRORS": "",
         "CLASS_NAMES": _class_names(source),
         "KERNEL_INCLUDES": "\n".join(f'#include "{kernel}.h"' for kernel in source.kernels),
         "TABLES": "\n\n".join(_constants(source.prefix, step) for step in source.steps),
@@ -102,6 +105,7 @@ def _values(source: Source) -> dict[str, str]:
         "GOLDEN_IMAGES": c_source.rows(_rows(source.golden_images)),
         "GOLDEN_OUTPUTS": c_source.rows(_rows(source.golden_outputs)),
         "SOURCES": " \\\n".join(f"\t{name}" for name in sources),
+        "CMAKE_SOURCES": "\n".join(f"    {name}" for name in sources),
     }
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import VerificationError
+from ..memory import KernelLibrary
 from .build import Compiler, compile_c
+from .cmsis_nn.library import build_library
 from .manifest import EXAMPLE_FILES, Manifest
 from .runtime_files import RUNTIME_DIR
 
@@ -149,6 +151,7 @@ def build_runner(
         traced: Compile the trace in.
 
     Raises:
+        ToolMissingError: The C calls CMSIS-NN, and the environment names no checkout of it.
         VerificationError: The C code does not compile, or a file is missing.
     """
     prefix = manifest.prefix
@@ -157,11 +160,18 @@ def build_runner(
     program = build_dir / ("trace" if traced else "verify")
     names = sorted(set(manifest.files) - EXAMPLE_FILES)
     sources = [folder / name for name in names if name.endswith(".c")]
+    include = [build_dir, *sorted({source.parent for source in sources})]
+    own_flags = [*flags, TRACE_FLAG] if traced else [*flags]
+    if manifest.memory_plan["kernels"] != KernelLibrary.RUNTIME:
+        library = build_library(compiler, flags, build_dir)
+        sources.append(library.archive)
+        # Its headers are not held to the strict flags.
+        own_flags += ["-isystem", str(library.include)]
     compile_c(
         compiler,
         [RUNTIME_DIR / "verify_main.c", *sources],
         program,
-        include=[build_dir, folder],
-        flags=[*flags, TRACE_FLAG] if traced else flags,
+        include=include,
+        flags=own_flags,
     )
     return Runner(program, int(manifest.output["classes"]), traced)

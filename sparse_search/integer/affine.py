@@ -33,6 +33,14 @@ class TensorQuantization:
         if not -128 <= self.zero_point <= 127:
             raise QuantizationError(f"expected a zero point in [-128, 127], got {self.zero_point}")
 
+    def single(self) -> "TensorQuantization":
+        """The same at the nearest scale that is a float32 number, which is what files hold.
+
+        >>> TensorQuantization(0.1, 3).single()
+        TensorQuantization(scale=0.10000000149011612, zero_point=3)
+        """
+        return TensorQuantization(float(np.float32(self.scale)), self.zero_point)
+
     def quantize(self, real: NDArray[np.floating[Any]]) -> NDArray[np.int8]:
         """The nearest int8 values; what is out of range is clamped."""
         levels = np.rint(real.astype(np.float64) / self.scale) + self.zero_point
@@ -57,7 +65,7 @@ def channel_rows(weights: Array, depthwise: bool) -> Array:
     return weights.reshape(len(weights), -1)
 
 
-INPUT_QUANTIZATION = TensorQuantization(1 / 255, -128)
+INPUT_QUANTIZATION = TensorQuantization(1 / 255, -128).single()
 """Of the network's input: pixels 0..255 enter as pixel - 128 and stand for 0..1."""
 
 
@@ -71,7 +79,7 @@ class QuantizedWeights:
         bias: int32 [OC] at input scale * weight scale.
         multiplier: int32 [OC] in [2^30, 2^31).
         shift: int32 [OC] in [-31, 30]; positive is to the left.
-        scale: float64 [OC], of the weights.
+        scale: float64 [OC], of the weights; float32 numbers where ``levels`` chose them.
     """
 
     weights: NDArray[np.int8]

@@ -1,0 +1,144 @@
+"""Exports as people build them: with CMake, and as an Arduino library."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import requires_tool
+from random_models import random_graph, random_model
+
+from sparse_search.deploy import Export, ExportOptions, export_c, verify
+from sparse_search.errors import ExportError
+from sparse_search.formats import Layout
+from sparse_search.memory import plan_memory
+
+STUB = Path(__file__).parent / "arduino_stub"
+ARDUINO = ExportOptions(layout=Layout.ARDUINO, class_names=())
+
+
+def export(folder: Path, options: ExportOptions, seed: int = 3) -> Export:
+    """A random model of several operators."""
+    generator = np.random.default_rng(seed)
+    model = random_model(generator, random_graph(generator))
+    return export_c(model, plan_memory(model), folder, options=options)
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Standard output of a program that must succeed."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_cmake_builds_the_library_and_its_check_passes(tmp_path: Path) -> None:
+    """Alone, the folder builds main.c too, which compares golden outputs."""
+    requires_tool("cmake")
+    requires_tool("gcc")
+    folder = export(tmp_path / "c", ExportOptions()).folder
+    run(["cmake", "-S", ".", "-B", "build"], folder)
+    run(["cmake", "--build", "build"], folder)
+    assert "100% tests passed" in run(["ctest", "--test-dir", "build"], folder)
+
+
+def test_cmake_serves_another_project(tmp_path: Path) -> None:
+    """Added as a subdirectory, it gives a library target with its headers and nothing else."""
+    requires_tool("cmake")
+    requires_tool("gcc")
+    export(tmp_path / "net", ExportOptions(prefix="net"))
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.13)\nproject(firmware C)\nadd_subdirectory(net)\n"
+        "add_executable(firmware firmware.c)\ntarget_link_libraries(firmware PRIVATE net)\n"
+    )
+    (tmp_path / "firmware.c").write_text(
+        '#include "net.h"\nint main(void) { return net_invoke(0, 0) == NET_OK; }\n'
+    )
+    run(["cmake", "-S", ".", "-B", "out"], tmp_path)
+    assert "net_check" not in run(["cmake", "--build", "out"], tmp_path)
+    run([str(tmp_path / "out" / "firmware")], tmp_path)
+
+
+def compiled_library(folder: Path, build: Path, compiler: str, flags: list[str]) -> list[Path]:
+    """Compiles every C file of src as Arduino does: as C, with src as its only include folder."""
+    objects = []
+    for source in sorted((folder / "src").rglob("*.c")):
+        objects.append(build / f"{source.stem}.o")
+        command = [compiler, "-c", "-std=gnu11", "-Isrc", *flags]
+        run([*command, str(source), "-o", str(objects[-1])], folder)
+    return objects
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_arduino_sketch_passes_on_its_golden_images(tmp_path: Path, seed: int) -> None:
+    """Compiled as Arduino does, over a stand-in of its core that prints to standard output."""
+    requires_tool("g++")
+    folder = export(tmp_path / "library", ARDUINO, seed).folder
+    objects = compiled_library(folder, tmp_path, "gcc", ["-Wall", "-Wextra", "-Werror"])
+    shutil.copy(folder / "examples/classify/golden.h", tmp_path)
+    sketch = (folder / "examples/classify/classify.ino").read_text()
+    (tmp_path / "sketch.cpp").write_text(f"#include <Arduino.h>\n{sketch}")
+    include = [f"-I{path}" for path in (tmp_path, STUB, folder / "src")]
+    flags = ["-std=gnu++11", "-Wall", "-Wextra", "-Werror", *include]
+    program = tmp_path / "sketch"
+    main = str(STUB / "main.cpp")
+    run(["g++", *flags, main, *map(str, objects), "-o", str(program)], tmp_path)
+    said = run([str(program)], tmp_path)
+    assert len(re.findall(r"image \d: class \d+, outputs that differ: 0, ", said)) == 4
+    assert said.endswith("PASS\n")
+
+
+@pytest.mark.parametrize(
+    ("compiler", "core"),
+    [
+        ("arm-none-eabi-gcc", ["-mcpu=cortex-m0plus", "-mthumb"]),
+        ("avr-gcc", ["-mmcu=atmega328p"]),
+    ],
+)
+def test_the_arduino_library_compiles_for_boards(
+    tmp_path: Path, compiler: str, core: list[str]
+) -> None:
+    """Library and sketch, for a 32-bit and an 8-bit one."""
+    requires_tool(compiler)
+    compiler_of_sketches = requires_tool(compiler.replace("gcc", "g++"))
+    folder = export(tmp_path / "library", ARDUINO).folder
+    flags = [*core, "-Os", "-Wall", "-Wextra", "-Werror"]
+    compiled_library(folder, tmp_path, compiler, flags)
+    sketch = folder / "examples/classify/classify.ino"
+    command = [compiler_of_sketches, "-c", "-std=gnu++11", *flags, "-x", "c++"]
+    include = ["-include", str(STUB / "Arduino.h"), f"-I{folder / 'src'}"]
+    run([*command, *include, str(sketch), "-o", str(tmp_path / "sketch.o")], tmp_path)
+
+
+def test_an_arduino_library_has_what_the_specification_asks_for(tmp_path: Path) -> None:
+    """Every required property, sources below src, one sketch named like its folder."""
+    made = export(tmp_path / "library", ARDUINO)
+    lines = (made.folder / "library.properties").read_text().splitlines()
+    properties = dict(line.split("=", 1) for line in lines)
+    required = {"name", "version", "author", "maintainer", "sentence", "paragraph", "category"}
+    assert {*required, "url", "architectures", "includes"} == set(properties)
+    assert all(properties.values())
+    assert made.manifest.model_hash in properties["name"]
+    code = [name for name in made.manifest.files if name.endswith((".c", ".h"))]
+    assert {name.split("/")[0] for name in code} == {"src", "examples"}
+    assert (made.folder / "src" / properties["includes"]).is_file()
+
+
+def test_an_arduino_library_is_verified_like_any_export(tmp_path: Path) -> None:
+    """Byte for byte; a change below src is found, one of the sketch is allowed; it is replaced."""
+    requires_tool("gcc")
+    folder = export(tmp_path / "library", ARDUINO).folder
+    assert verify(folder).passed
+    with (folder / "examples/classify/classify.ino").open("a") as sketch:
+        sketch.write("\n")
+    assert verify(folder).passed
+    with (folder / "src/model.h").open("a") as header:
+        header.write("\n")
+    assert verify(folder).modified_files == ("src/model.h",)
+    export(tmp_path / "library", ExportOptions())
+    assert not (folder / "src").exists()
+    (folder / "notes").mkdir()
+    (folder / "notes" / "mine.txt").write_text("kept")
+    with pytest.raises(ExportError, match=r"notes/mine\.txt"):
+        export(tmp_path / "library", ARDUINO)
