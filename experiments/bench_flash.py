@@ -3,8 +3,8 @@
     sparse-search prune RUN --codebook-bits none,4
     python -m experiments.bench_flash RUN --data-dir DATA
 
-For every dense model of the run that ``sparse-search prune`` has pruned: the model as it is, with
-every weight in a byte, beside the smallest model of its paths whose int8 validation error is at
+For every model of the run that ``sparse-search prune`` has pruned: the model as it is, with every
+weight in a byte, beside the smallest model of its paths whose int8 validation error is at
 most 0.2 points higher. Both are exported, linked for a Cortex-M4 (``firmware``) and measured on the
 test set. ``bench_flash.csv`` has a row for each:
 
@@ -41,22 +41,33 @@ _DENSE = EncodingPolicy(allowed=("dense",))
 
 
 def pairs(record: StudyRecord) -> Iterator[tuple[Evaluation, Evaluation]]:
-    """Each dense model at most ``LARGEST_BYTES`` large, and the smallest of equal error."""
-    pruned = [e for e in record.history().evaluations if e.candidate.effort == "pruned"]
-    for dense in pruned:
-        candidate = dense.candidate
-        if candidate.pruning or candidate.codebook_bits is not None:
+    """Each model as it is, at most ``LARGEST_BYTES`` large, and the smallest of equal error.
+
+    As it is means trained as long as its paths, with the pruning that it had in the search; it is
+    stored with dense weights.
+    """
+    evaluations = record.history().evaluations
+    trained = [e for e in evaluations if e.candidate.effort != "search"]
+    by_id = {e.candidate.id: e.candidate for e in evaluations}
+    for origin in sorted({e.candidate.pruned_from for e in trained} - {None}):
+        model = by_id[origin]
+        start = next((e for e in trained if _same(e.candidate, model)), None)
+        if start is None:
             continue
-        plan = plan_memory(record.load_model(candidate.id), policy=_DENSE)
-        same = [e for e in pruned if _network(e.candidate) == _network(candidate)]
-        bound = dense.objectives[ERROR] + EQUAL_ERROR
-        equal = [e for e in same if e.objectives[ERROR] <= bound]
-        if plan.flash_bytes <= LARGEST_BYTES:
-            yield dense, min(equal, key=lambda e: (e.metrics["flash_bytes"], e.candidate.id))
+        plan = plan_memory(record.load_model(start.candidate.id), policy=_DENSE)
+        if plan.flash_bytes > LARGEST_BYTES:
+            continue
+        bound = start.objectives[ERROR] + EQUAL_ERROR
+        paths = [start, *(e for e in trained if e.candidate.pruned_from == origin)]
+        equal = [e for e in paths if e.objectives[ERROR] <= bound]
+        yield start, min(equal, key=lambda e: (e.metrics["flash_bytes"], e.candidate.id))
 
 
-def _network(candidate: Candidate) -> tuple[object, ...]:
-    return candidate.architecture, candidate.recipe, candidate.parent
+def _same(candidate: Candidate, model: Candidate) -> bool:
+    """Whether a candidate is a model as it is, with weights of any value."""
+    wanted = (model.architecture, model.recipe, model.pruning, None)
+    found = (candidate.architecture, candidate.recipe, candidate.pruning, candidate.codebook_bits)
+    return found == wanted
 
 
 def measure(
