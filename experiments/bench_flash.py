@@ -49,7 +49,8 @@ def pairs(record: StudyRecord) -> Iterator[tuple[Evaluation, Evaluation]]:
     evaluations = record.history().evaluations
     trained = [e for e in evaluations if e.candidate.effort != "search"]
     by_id = {e.candidate.id: e.candidate for e in evaluations}
-    for origin in sorted({e.candidate.pruned_from for e in trained} - {None}):
+    origins = {e.candidate.pruned_from for e in trained}
+    for origin in sorted(number for number in origins if number is not None):
         model = by_id[origin]
         start = next((e for e in trained if _same(e.candidate, model)), None)
         if start is None:
