@@ -1,4 +1,6 @@
-/* What a sketch uses of Arduino's core, on this machine: Serial is standard output. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a sketch uses of Arduino's core, on this machine: Serial is standard output. */
 #ifndef ARDUINO_H
 #define ARDUINO_H
 

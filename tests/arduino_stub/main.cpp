@@ -1,4 +1,6 @@
-/* Runs a sketch as Arduino does, but its loop once. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Runs a sketch as Arduino does, but its loop once. */
 #include "sketch.cpp"
 
 int main(void)

@@ -1,4 +1,6 @@
-/* The part of CMSIS-NN's interface that exports use: the same names, structs and prototypes, written
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The part of CMSIS-NN's interface that exports use: the same names, structs and prototypes, written
  * from its documentation. Stands in for a checkout where there is none. */
 #ifndef ARM_NNFUNCTIONS_H
 #define ARM_NNFUNCTIONS_H

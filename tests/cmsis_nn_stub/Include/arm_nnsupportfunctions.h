@@ -1,4 +1,6 @@
-/* The part of CMSIS-NN's support functions that exports use; see arm_nnfunctions.h. */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The part of CMSIS-NN's support functions that exports use; see arm_nnfunctions.h. */
 #ifndef ARM_NNSUPPORTFUNCTIONS_H
 #define ARM_NNSUPPORTFUNCTIONS_H
 

@@ -1,4 +1,6 @@
-/* The int8 operators that exports use, as their documentation defines them and as plain as can be.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The int8 operators that exports use, as their documentation defines them and as plain as can be.
  * Every operator first overwrites the whole scratch memory that it is given. */
 #include <string.h>
 
