@@ -178,10 +178,26 @@ def read_certificates(folder: Path) -> Mapping[str, Certificate]:
 
 def store_certificate(folder: Path, certificate: Certificate) -> None:
     """Writes a certificate into an export, beside those of the same model on other cores."""
-    try:
-        known = dict(read_certificates(folder))
-    except ValueError:
-        known = {}
+    known = _readable_certificates(folder)
     kept = {core: c for core, c in known.items() if c.model_hash == certificate.model_hash}
-    text = _ADAPTER.dump_json(kept | {certificate.core: certificate}, indent=1)
+    _write(folder, kept | {certificate.core: certificate})
+
+
+def drop_certificate(folder: Path, core: str) -> None:
+    """Takes the certificate of a core out of an export; it may not outlive a verification."""
+    known = _readable_certificates(folder)
+    if core in known:
+        _write(folder, {name: c for name, c in known.items() if name != core})
+
+
+def _readable_certificates(folder: Path) -> Mapping[str, Certificate]:
+    """Those that are stored; none if the file is not one of certificates."""
+    try:
+        return read_certificates(folder)
+    except ValueError:
+        return {}
+
+
+def _write(folder: Path, certificates: Mapping[str, Certificate]) -> None:
+    text = _ADAPTER.dump_json(dict(certificates), indent=1)
     (folder / CERTIFICATE_NAME).write_bytes(text + b"\n")

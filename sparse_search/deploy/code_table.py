@@ -4,6 +4,7 @@
 compiler and the flags that it names.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -92,6 +93,12 @@ def read_table(path: Path = TABLE_PATH) -> Mapping[str, CoreCode]:
 
 
 def write_table(table: Mapping[str, CoreCode], path: Path = TABLE_PATH) -> None:
-    """Replaces the table."""
-    path.write_bytes(_ADAPTER.dump_json(dict(table), indent=1) + b"\n")
+    """Replaces the table; its JSON has one line for each kernel."""
+    cores = []
+    for name, values in _ADAPTER.dump_python(dict(table), mode="json").items():
+        kernels = values.pop("kernels")
+        rows = ",\n".join(f"   {json.dumps(k)}: {json.dumps(v)}" for k, v in kernels.items())
+        about = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in values.items())
+        cores.append(f' {json.dumps(name)}: {{\n{about},\n  "kernels": {{\n{rows}\n  }}\n }}')
+    path.write_text("{\n" + ",\n".join(cores) + "\n}\n", encoding="utf-8")
     read_table.cache_clear()

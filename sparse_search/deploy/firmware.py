@@ -19,10 +19,8 @@ from .runner import TRACE_FLAG, model_header
 HARNESS_DIR = Path(__file__).parent / "harness"
 
 _SECTION_FLAGS = ("-ffunction-sections", "-fdata-sections")
-# For speed, compilers align arrays of bytes to words; for size, constants lie without gaps.
-_CONSTANTS_FLAGS = ("-Os",)
 # The harness calls no library function, so that all of them in the program are the model's.
-_HARNESS_FLAGS = ("-Os", "-ffreestanding", "-fno-tree-loop-distribute-patterns")
+_HARNESS_FLAGS = ("-ffreestanding", "-fno-tree-loop-distribute-patterns")
 _LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--build-id=none")
 _OTHER_FLASH = (".vectors", ".harness", ".images", ".rodata", ".data")
 _LINK_TIMEOUT_S = 300
@@ -38,7 +36,7 @@ class Firmware:
         program: In the form that the emulator loads.
         sections: Bytes by name of the section, as linked.
         compiler: What the compiler says about itself.
-        flags: Of the model's code.
+        flags: Of the runtime.
     """
 
     core: EmulatedCore
@@ -59,8 +57,17 @@ class Firmware:
 
 
 def code_flags(core: EmulatedCore) -> tuple[str, ...]:
-    """The flags, beside the strict ones, that model and runtime are compiled with."""
+    """The flags, beside the strict ones, that the runtime is compiled with."""
     return (*core.flags, core.optimisation, *_SECTION_FLAGS)
+
+
+def model_flags(core: EmulatedCore) -> tuple[str, ...]:
+    """Those of the model's own C file.
+
+    For speed, compilers align arrays of bytes to words; for size, constants lie without gaps. The
+    file has no loop over data, so it is compiled for size.
+    """
+    return (*code_flags(core), "-Os")
 
 
 def build_firmware(
@@ -91,17 +98,23 @@ def build_firmware(
     if core.emulator == "simavr":
         port = "harness_avr.c"
         (build_dir / "harness_images.h").write_text(_images_header(images))
-    flags = (*code_flags(core), *([TRACE_FLAG] if traced else ()))
+    trace = (TRACE_FLAG,) if traced else ()
     include = [build_dir, folder, HARNESS_DIR]
     names = sorted(set(manifest.files) - EXAMPLE_FILES)
-    objects = []
-    for name in (name for name in names if name.endswith(".c")):
-        special = _CONSTANTS_FLAGS if name == f"{manifest.prefix}.c" else ()
-        objects.append(compile_object(core, folder / name, build_dir, (*flags, *special), include))
+    flags = dict.fromkeys((n for n in names if n.endswith(".c")), code_flags(core))
+    flags[f"{manifest.prefix}.c"] = model_flags(core)
+    objects = [
+        compile_object(core, folder / name, build_dir, (*chosen, *trace), include)
+        for name, chosen in flags.items()
+    ]
     macros = tuple(f"-D{macro}" for macro in core.counter)
     objects += [
         compile_object(
-            core, HARNESS_DIR / name, build_dir, (*flags, *_HARNESS_FLAGS, *macros), include
+            core,
+            HARNESS_DIR / name,
+            build_dir,
+            (*model_flags(core), *trace, *_HARNESS_FLAGS, *macros),
+            include,
         )
         for name in ("harness_main.c", port)
     ]
@@ -109,7 +122,7 @@ def build_firmware(
     program = elf if core.emulator == "qemu" else _intel_hex(core, elf)
     sections = section_sizes(core, elf)
     version = compiler_version([core.compiler])
-    return Firmware(core, program, sections, version, (*STRICT_FLAGS, *flags))
+    return Firmware(core, program, sections, version, (*STRICT_FLAGS, *code_flags(core)))
 
 
 def compile_object(

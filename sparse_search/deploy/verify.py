@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import VerificationError
 from ..quantized import QuantizedModel
 from .build import STRICT_FLAGS, Compiler, find_compiler
-from .certificate import Certificate, store_certificate
+from .certificate import Certificate, drop_certificate, store_certificate
 from .cores import HOST, find_core
 from .differences import first_difference
 from .manifest import Manifest, modified_files, read_manifest, read_model
@@ -84,6 +84,7 @@ def verify(
     if limit < 1:
         raise VerificationError(f"expected a limit of at least one image, got {limit}")
     images, labels = images[:limit], None if labels is None else labels[:limit]
+    drop_certificate(folder, core)
     if emulated is not None:
         certificate = certify_on_core(folder, manifest, model, emulated, images, labels, observer)
     else:

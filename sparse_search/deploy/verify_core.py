@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import VerificationError
 from ..memory.cmsis_nn import round_up
 from ..quantized import QuantizedModel
 from .certificate import Certificate, Difference, Figure
@@ -58,8 +59,9 @@ def certify_on_core(
         step = _images_at_once(firmware, images)
         for start in range(0, len(images), step):
             part = images[start : start + step]
-            loaded = build_firmware(folder, manifest, core, build_dir, images=part)
-            parts.append(observe(loaded, part, expected.shape[1], build_dir))
+            if core.emulator == "simavr":
+                firmware = build_firmware(folder, manifest, core, build_dir, images=part)
+            parts.append(observe(firmware, part, expected.shape[1], build_dir))
             if observer is not None:
                 observer(start + len(part), len(images))
         found = merge(parts)
@@ -105,12 +107,16 @@ def _trace_difference(
     images: Images,
     number: int,
 ) -> Difference | None:
+    """The first difference on one image; None where the traced program does not fit or run."""
+    operators, classes = len(model.graph.operators), model.graph.output.size
     with tempfile.TemporaryDirectory() as temporary:
         build_dir, image = Path(temporary), images[number : number + 1]
-        traced = build_firmware(folder, manifest, core, build_dir, images=image, traced=True)
-        data = run_firmware(traced, image, build_dir)
-    operators, classes = len(model.graph.operators), model.graph.output.size
-    return first_difference(model, read_trace(data, classes, operators), images[number], number)
+        try:
+            traced = build_firmware(folder, manifest, core, build_dir, images=image, traced=True)
+            trace = read_trace(run_firmware(traced, image, build_dir), classes, operators)
+        except VerificationError:
+            return None
+    return first_difference(model, trace, images[number], number)
 
 
 def _figures(

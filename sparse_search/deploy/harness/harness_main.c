@@ -17,27 +17,7 @@
 #include "harness_port.h"
 #include "verify_model.h"
 
-#define PATTERN 0xA5u
-
 static uint32_t arena[(VERIFY_ARENA_BYTES + 3) / 4];
-
-/* Volatile keeps the compiler from calling memset, whose frame would be painted over. */
-static inline void paint(volatile uint8_t *from, const uint8_t *to, uint8_t pattern)
-{
-    while (from < to) {
-        *from++ = pattern;
-    }
-}
-
-static uint32_t changed(const uint8_t *from, const uint8_t *to, uint8_t pattern)
-{
-    uint32_t count = 0;
-
-    for (; from < to; from++) {
-        count += *from != pattern;
-    }
-    return count;
-}
 
 #ifdef SPARSE_SEARCH_TRACE
 void sparse_search_trace(uint16_t operator_index, const int8_t *output, uint32_t bytes);
@@ -59,6 +39,26 @@ int harness_main(void)
     return 0;
 }
 #else
+#define PATTERN 0xA5u
+
+/* Volatile keeps the compiler from calling memset, whose frame would be painted over. */
+static inline void paint(volatile uint8_t *from, const uint8_t *to, uint8_t pattern)
+{
+    while (from < to) {
+        *from++ = pattern;
+    }
+}
+
+static uint32_t changed(const uint8_t *from, const uint8_t *to, uint8_t pattern)
+{
+    uint32_t count = 0;
+
+    for (; from < to; from++) {
+        count += *from != pattern;
+    }
+    return count;
+}
+
 /* The documented errors, and that nothing is written then. */
 static void __attribute__((noinline)) begin(void)
 {
