@@ -94,30 +94,55 @@ def build_firmware(
     """
     build_dir.mkdir(parents=True, exist_ok=True)
     (build_dir / "verify_model.h").write_text(model_header(manifest))
+    trace = (TRACE_FLAG,) if traced else ()
+    main = HARNESS_DIR / "harness_main.c"
+    sources = {main: (*model_flags(core), *trace), **model_sources(folder, manifest, core, trace)}
+    return build_program(core, sources, build_dir, include=[folder], images=images)
+
+
+def model_sources(
+    folder: Path, manifest: Manifest, core: EmulatedCore, flags: Sequence[str] = ()
+) -> dict[Path, tuple[str, ...]]:
+    """The C files of an export and the flags of each, ``flags`` among them."""
+    names = sorted(set(manifest.files) - EXAMPLE_FILES)
+    own = f"{manifest.prefix}.c"
+    return {
+        folder / name: (*(model_flags(core) if name == own else code_flags(core)), *flags)
+        for name in names
+        if name.endswith(".c")
+    }
+
+
+def build_program(
+    core: EmulatedCore,
+    sources: Mapping[Path, Sequence[str]],
+    build_dir: Path,
+    *,
+    include: Sequence[Path],
+    images: NDArray[np.uint8],
+) -> Firmware:
+    """Compiles C files with start-up and port of a core, and links them.
+
+    Args:
+        core: What to build for.
+        sources: Flags by C file; one defines ``harness_main`` and has a name with ``harness_``.
+        build_dir: An existing folder for all that is written.
+        include: Folders that are searched for headers, beside those of build and harness.
+        images: uint8 [n, H, W, C], put into the program where the machine cannot read files.
+
+    Raises:
+        VerificationError: The C code does not compile, or the program does not fit the machine.
+    """
     port = "harness_cortex_m.c"
     if core.emulator == "simavr":
         port = "harness_avr.c"
         (build_dir / "harness_images.h").write_text(_images_header(images))
-    trace = (TRACE_FLAG,) if traced else ()
-    include = [build_dir, folder, HARNESS_DIR]
-    names = sorted(set(manifest.files) - EXAMPLE_FILES)
-    flags = dict.fromkeys((n for n in names if n.endswith(".c")), code_flags(core))
-    flags[f"{manifest.prefix}.c"] = model_flags(core)
-    objects = [
-        compile_object(core, folder / name, build_dir, (*chosen, *trace), include)
-        for name, chosen in flags.items()
-    ]
     macros = tuple(f"-D{macro}" for macro in core.counter)
-    objects += [
-        compile_object(
-            core,
-            HARNESS_DIR / name,
-            build_dir,
-            (*model_flags(core), *trace, *_HARNESS_FLAGS, *macros),
-            include,
-        )
-        for name in ("harness_main.c", port)
-    ]
+    folders = [build_dir, *include, HARNESS_DIR]
+    objects = []
+    for source, flags in {HARNESS_DIR / port: model_flags(core), **sources}.items():
+        special = (*_HARNESS_FLAGS, *macros) if source.name.startswith("harness_") else ()
+        objects.append(compile_object(core, source, build_dir, (*flags, *special), folders))
     elf = link(core, objects, build_dir)
     program = elf if core.emulator == "qemu" else _intel_hex(core, elf)
     sections = section_sizes(core, elf)
