@@ -1,10 +1,12 @@
 """Exports on emulated cores: outputs, memory and code are what was predicted, or it is said."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import requires_tool
 from emulated import requires_core
 from random_models import random_graph, random_images, random_model
 
@@ -12,7 +14,7 @@ from sparse_search.deploy import Certificate, export_c, verify
 from sparse_search.deploy.certificate import Figure, read_certificates
 from sparse_search.deploy.cores import CORES, find_core, parse_cores
 from sparse_search.deploy.emulate import observe
-from sparse_search.deploy.firmware import build_firmware
+from sparse_search.deploy.firmware import build_firmware, section_sizes
 from sparse_search.deploy.manifest import read_manifest
 from sparse_search.encoding import ALL_ENCODINGS, EncodingPolicy
 from sparse_search.errors import ToolMissingError, VerificationError
@@ -192,6 +194,31 @@ def test_an_unaligned_access_stops_the_smallest_core(tmp_path: Path) -> None:
     edit(folder / "model.c", r"return MODEL_OK;", f"(void){load} return MODEL_OK;")
     with pytest.raises(VerificationError, match="a fault of the core"):
         verify(folder, images, core="m0")
+
+
+@pytest.mark.parametrize("core", ["m4", "avr"])
+def test_the_exported_makefile_builds_for_microcontrollers(tmp_path: Path, core: str) -> None:
+    """Its objects, linked as it says, hold the constants without a gap, even under -O2."""
+    emulated = requires_core(core)
+    requires_tool("make")
+    folder, _ = export_random(3, tmp_path / "export")
+    variables = (f"CC={emulated.compiler}", f"CPU={' '.join(emulated.flags)}", "CFLAGS=-O2")
+    subprocess.run(["make", "-s", *variables], cwd=folder, check=True)
+    objects = sorted((folder / "build").glob("*.o"))
+    assert folder / "build" / "main.o" not in objects
+    linking = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--sort-section=alignment")
+    entry = ("-Wl,-e,model_invoke", "-o", str(tmp_path / "x.elf"))
+    subprocess.run(
+        [emulated.compiler, *emulated.flags, *linking, *entry, *map(str, objects)], check=True
+    )
+    sections = section_sizes(emulated, tmp_path / "x.elf")
+    flash = read_manifest(folder).memory_plan["flash_bytes"]
+    assert sections.get(".data", 0) == 0
+    if core == "avr":
+        assert sections.get(".rodata", 0) == 0
+        assert sections[".text"] > flash
+    else:
+        assert sections[".rodata"] == flash
 
 
 def test_code_beyond_its_tolerance_fails() -> None:
