@@ -1,8 +1,8 @@
 """Cores that a verification can run on: what compiles for each, and which machine stands for it.
 
-A machine is one that an emulator knows, with as much of its memory as
-is needed. It counts instructions (QEMU,
-one each ``INSTRUCTION_NS`` of its own time) or cycles (simavr).
+A machine is one that an emulator knows, with its memory; of the larger ones a part that boards of
+the core have. It counts instructions (QEMU, one each ``INSTRUCTION_NS`` of its own time) or cycles
+(simavr).
 """
 
 import shutil
@@ -76,7 +76,7 @@ class EmulatedCore:
     ram: Memory
     counter: tuple[str, ...] = ()
     tick_ns: float = 0.0
-    guard_bytes: int = 256
+    guard_bytes: int = 16
     images: int = 64
 
     @property
@@ -117,11 +117,11 @@ def _cortex_m(
         ram=memory[1],
         counter=counter,
         tick_ns=tick_ns,
+        guard_bytes=min(4096, memory[1].bytes // 64),
     )
 
 
-# The boards have more RAM; painting it all would take most of the time.
-_MPS2 = (Memory(0, 4 << 20), Memory(0x20000000, 256 << 10))
+_MPS2 = (Memory(0, 4 << 20), Memory(0x20000000, 512 << 10))
 _CMSDK = "COUNTER_CMSDK=0x40000000u"
 
 CORES: Final[Mapping[str, EmulatedCore]] = MappingProxyType(
@@ -139,13 +139,13 @@ CORES: Final[Mapping[str, EmulatedCore]] = MappingProxyType(
             _cortex_m("m7", "cortex-m7", "fpv5-d16", "mps2-an500", _MPS2, _CMSDK, tick_ns=40.0),
             _cortex_m(
                 *("m33", "cortex-m33", "fpv5-sp-d16", "mps2-an505"),
-                (Memory(0x10000000, 4 << 20), Memory(0x38000000, 256 << 10)),
+                (Memory(0x10000000, 4 << 20), Memory(0x38000000, 512 << 10)),
                 "COUNTER_CMSDK=0x50000000u",
                 tick_ns=50.0,
             ),
             _cortex_m(
                 *("m55", "cortex-m55", "mve", "mps3-an547"),
-                (Memory(0, 512 << 10), Memory(0x30000000, 256 << 10)),
+                (Memory(0, 512 << 10), Memory(0x30000000, 512 << 10)),
                 *("COUNTER_SSE=0x58000000u", "COUNTER_SSE_CONTROL=0x58100000u"),
                 tick_ns=31.25,
             ),
@@ -159,7 +159,6 @@ CORES: Final[Mapping[str, EmulatedCore]] = MappingProxyType(
                 machine="atmega328p",
                 flash=Memory(0, 32 << 10),
                 ram=Memory(0x100, 2 << 10),
-                guard_bytes=16,
                 images=8,
             ),
         )

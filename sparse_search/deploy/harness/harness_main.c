@@ -40,6 +40,7 @@ int harness_main(void)
 }
 #else
 #define PATTERN 0xA5u
+#define STACK_BYTES 8192 /* that are watched, where there is as much: far more than kernels take */
 
 /* Volatile keeps the compiler from calling memset, whose frame would be painted over. */
 static inline void paint(volatile uint8_t *from, const uint8_t *to, uint8_t pattern)
@@ -82,15 +83,17 @@ static int __attribute__((noinline)) run(uint32_t index, uint8_t pattern)
 {
     const uint8_t *const start = (const uint8_t *)arena;
     const uint8_t *end = guard_above_end;
-    const uint8_t *lowest = guard_above_end;
-    const uint8_t *const stack = port_stack();
+    uint8_t *const stack = port_stack();
+    uint8_t *const bottom =
+        stack - guard_above_end > STACK_BYTES ? stack - STACK_BYTES : guard_above_end;
+    const uint8_t *lowest = bottom;
     uint32_t report[5];
 
     paint(guard_below, guard_above_end, pattern);
     if (port_read_image(index, VERIFY_INPUT(arena), VERIFY_INPUT_BYTES) == 0) {
         return 0;
     }
-    paint(guard_above_end, stack, pattern);
+    paint(bottom, stack, pattern);
     port_counter_begin(pattern == PATTERN);
     report[0] = (uint32_t)VERIFY_INVOKE(arena, sizeof arena);
     report[4] = port_counter_end();
