@@ -11,7 +11,7 @@ from emulated import requires_core
 from random_models import random_graph, random_images, random_model
 
 from sparse_search.deploy import Certificate, export_c, verify
-from sparse_search.deploy.certificate import Figure, read_certificates
+from sparse_search.deploy.certificate import read_certificates
 from sparse_search.deploy.cores import CORES, find_core, parse_cores
 from sparse_search.deploy.emulate import observe
 from sparse_search.deploy.firmware import build_firmware, section_sizes
@@ -219,14 +219,6 @@ def test_the_exported_makefile_builds_for_microcontrollers(tmp_path: Path, core:
         assert sections[".text"] > flash
     else:
         assert sections[".rodata"] == flash
-
-
-def test_code_beyond_its_tolerance_fails() -> None:
-    """Five in a hundred more or less are accepted, six are not; what is only shown is."""
-    assert Figure(".text", "B", 1000, 950, 0.05).agrees
-    assert not Figure(".text", "B", 1000, 940, 0.05).agrees
-    assert not Figure(".text", "B", 1000, None, 0.05).agrees
-    assert Figure("stack", "B", 100, 300).agrees
 
 
 def test_names_of_cores() -> None:

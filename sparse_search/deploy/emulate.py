@@ -99,7 +99,7 @@ def observe(
         high_water_bytes=int(high_water.max()),
         written_below=int(below.max()),
         stack_bytes=int(stack.max()),
-        count=_count(firmware.core, ticks, idle),
+        count=count_of(firmware.core, ticks, idle),
     )
 
 
@@ -147,10 +147,15 @@ def _serial(core: EmulatedCore, said: bytes) -> bytes:
     return bytes.fromhex(b"".join(lines[:-1]).decode())
 
 
-def _count(core: EmulatedCore, ticks: NDArray[np.int64], idle: int) -> int | None:
-    """The most instructions or cycles of an inference, from counters [images, 2].
+def count_of(core: EmulatedCore, ticks: NDArray[np.int64], idle: int) -> int | None:
+    """The most instructions or cycles of an inference; None where the counter was too narrow.
 
     A counter of cycles has counted the first run modulo 2^16, the second in 1024s.
+
+    Args:
+        core: Whose counter it is.
+        ticks: Of it, [images, 2].
+        idle: Of it where nothing is counted.
     """
     if core.tick_ns:
         return round(float(ticks.max() - idle) * core.tick_ns / INSTRUCTION_NS)
