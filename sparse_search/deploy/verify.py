@@ -4,7 +4,7 @@ What it is compared with is the integer reference; what is measured of memory, w
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,12 @@ from .cores import HOST, find_core
 from .differences import first_difference
 from .manifest import Manifest, modified_files, read_manifest, read_model
 from .runner import Run, Runner, build_runner
-from .verify_core import certify_on_core
+from .verify_core import Images, Observer, certify_on_core
 
 RANDOM_IMAGES = 64
 """Random images beside the golden ones, where no images are given."""
 
 _CHUNK_IMAGES = 500
-
-Images = NDArray[np.uint8]
-Observer = Callable[[int, int], None]
 
 
 def verify(

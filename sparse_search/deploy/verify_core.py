@@ -26,6 +26,7 @@ CODE_TOLERANCE: Final = 0.05
 _SPARE_FLASH_BYTES: Final = 64
 
 Images = NDArray[np.uint8]
+Observer = Callable[[int, int], None]
 
 
 def certify_on_core(
@@ -35,7 +36,7 @@ def certify_on_core(
     core: EmulatedCore,
     images: Images,
     labels: NDArray[np.integer[Any]] | None,
-    observer: Callable[[int, int], None] | None,
+    observer: Observer | None,
 ) -> Certificate:
     """Builds a firmware around an export, runs it and compares all that it shows.
 
@@ -52,24 +53,12 @@ def certify_on_core(
         VerificationError: The C code does not compile, does not fit, or does not run to its end.
     """
     expected = model.forward(images)
-    with tempfile.TemporaryDirectory() as temporary:
-        build_dir = Path(temporary)
-        firmware = build_firmware(folder, manifest, core, build_dir, images=images[:1])
-        parts = []
-        step = _images_at_once(firmware, images)
-        for start in range(0, len(images), step):
-            part = images[start : start + step]
-            if core.emulator == "simavr":
-                firmware = build_firmware(folder, manifest, core, build_dir, images=part)
-            parts.append(observe(firmware, part, expected.shape[1], build_dir))
-            if observer is not None:
-                observer(start + len(part), len(images))
-        found = merge(parts)
-        same = (found.outputs == expected).all(axis=(0, 2))
-        difference = None
-        if not same.all():
-            number = int(same.argmin())
-            difference = _trace_difference(folder, manifest, model, core, images, number)
+    firmware, found = _observe_all(folder, manifest, core, images, expected.shape[1], observer)
+    same = (found.outputs == expected).all(axis=(0, 2))
+    difference = None
+    if not same.all():
+        number = int(same.argmin())
+        difference = _trace_difference(folder, manifest, model, core, images, number)
     classes = found.outputs[0].argmax(axis=1)
     return Certificate(
         model_hash=manifest.model_hash,
@@ -89,6 +78,30 @@ def certify_on_core(
         wrong_codes=found.wrong_codes,
         refused_writes=found.refused_writes,
     )
+
+
+def _observe_all(
+    folder: Path,
+    manifest: Manifest,
+    core: EmulatedCore,
+    images: Images,
+    classes: int,
+    observer: Observer | None,
+) -> tuple[Firmware, Observation]:
+    """Runs all images, as many at once as the machine takes; also returns what has run."""
+    with tempfile.TemporaryDirectory() as temporary:
+        build_dir = Path(temporary)
+        firmware = build_firmware(folder, manifest, core, build_dir, images=images[:1])
+        parts = []
+        step = _images_at_once(firmware, images)
+        for start in range(0, len(images), step):
+            part = images[start : start + step]
+            if core.emulator == "simavr":
+                firmware = build_firmware(folder, manifest, core, build_dir, images=part)
+            parts.append(observe(firmware, part, classes, build_dir))
+            if observer is not None:
+                observer(start + len(part), len(images))
+    return firmware, merge(parts)
 
 
 def _images_at_once(firmware: Firmware, images: Images) -> int:
