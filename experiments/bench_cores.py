@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from sparse_search.deploy import Certificate, export_c, verify
 from sparse_search.deploy.cores import CORES
+from sparse_search.deploy.firmware import DOES_NOT_FIT
 from sparse_search.encoding import ALL_ENCODINGS, EncodingPolicy
 from sparse_search.errors import VerificationError
 from sparse_search.memory import plan_memory
@@ -42,7 +43,6 @@ FIGURES: Final = {
     "stack": "stack",
 }
 IMAGES: Final = 64
-_FULL: Final = "expected the model to fit"
 
 Row = dict[str, Any]
 Images = NDArray[np.uint8]
@@ -66,7 +66,7 @@ def measure(name: str, folder: Path, images: Images | None, core: str) -> Row:
     try:
         certificate = verify(folder, images, core=core)
     except VerificationError as error:
-        if not str(error).startswith(_FULL):
+        if not str(error).startswith(DOES_NOT_FIT):
             raise
         return row | {"fits": False}
     return row | figures(certificate)

@@ -120,6 +120,26 @@ def test_a_model_that_does_not_fit_is_refused_and_leaves_no_certificate(
     assert read_certificates(folder) == {}
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("volatile uint8_t deep[1700]; deep[0] = 1; deep[1699] = deep[0];", "stack that takes all"),
+        ("((void (*)(void))(uintptr_t)0x7000u)();", "got a crash"),
+    ],
+    ids=["deep", "crash"],
+)
+def test_a_stack_that_does_not_fit_the_uno_is_refused(
+    tmp_path: Path, code: str, words: str
+) -> None:
+    """Whether it runs on, or jumps to where no code is; in neither case is there a certificate."""
+    requires_core("avr")
+    folder, images = export_random(3, tmp_path / "export")
+    edit(folder / "model.c", r"return MODEL_OK;", f"{{ {code} }} return MODEL_OK;")
+    with pytest.raises(VerificationError, match=words):
+        verify(folder, images[:1], core="avr")
+    assert read_certificates(folder) == {}
+
+
 @pytest.mark.parametrize("core", CORES)
 def test_counters_count_every_instruction(tmp_path: Path, core: str) -> None:
     """2,000 more instructions of one cycle each are 2,000 more, but for the counter's rounding."""

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import Final
 
 import numpy as np
@@ -13,16 +14,18 @@ from numpy.typing import NDArray
 
 from ..errors import VerificationError
 from .cores import INSTRUCTION_NS, EmulatedCore
-from .firmware import Firmware
+from .firmware import DOES_NOT_FIT, Firmware
 
 _TIMEOUT_S: Final = 600
 _BEGIN: Final = struct.Struct("<3I")
-_REPORT: Final = struct.Struct("<5I")
+_REPORT: Final = struct.Struct("<6I")
 _QEMU: Final = (
     *("qemu-system-arm", "-display", "none", "-monitor", "none", "-serial", "none"),
     *("-semihosting-config", "enable=on,target=native", "-icount", "shift=8"),
 )
-_SIMAVR: Final = ("simavr", "-f", "16000000")
+# Line by line, so that a crash is seen at once.
+_SIMAVR: Final = ("stdbuf", "-oL", "simavr", "-f", "16000000")
+_CRASH: Final = b"avr_gdb_init listening"
 _COLOUR: Final = re.compile(rb"\x1b\[[0-9;]*m")
 _HEXADECIMAL: Final = re.compile(rb"^([0-9a-f]+)\.?$", re.MULTILINE)
 _FAULT: Final = 3
@@ -79,7 +82,8 @@ def observe(
         folder: For the files that the emulator reads and writes.
 
     Raises:
-        VerificationError: The program does not end as it should, or says something else.
+        VerificationError: The program does not end as it should, says something else, or its stack
+            takes all the memory that there is.
     """
     data = run_firmware(firmware, images, folder)
     run_bytes = classes + _REPORT.size
@@ -91,7 +95,12 @@ def observe(
     refusals, refused_writes, idle = _BEGIN.unpack_from(data)
     runs = np.frombuffer(data, np.uint8, offset=_BEGIN.size).reshape(len(images), 2, run_bytes)
     reports = np.ascontiguousarray(runs[..., classes:]).view("<u4").astype(np.int64)
-    code, high_water, below, stack, ticks = np.moveaxis(reports, -1, 0)
+    code, high_water, below, stack, watched, ticks = np.moveaxis(reports, -1, 0)
+    if (stack >= watched).any():
+        raise VerificationError(
+            f"{DOES_NOT_FIT} {firmware.core.title}, got a stack that takes all of the "
+            f"{int(watched.min())} bytes that the arena leaves; make the model smaller"
+        )
     return Observation(
         outputs=np.moveaxis(runs[..., :classes].view(np.int8), 1, 0),
         wrong_codes=refusals + int(np.sum(code != 0)),
@@ -109,31 +118,62 @@ def run_firmware(firmware: Firmware, images: NDArray[np.uint8], folder: Path) ->
     Raises:
         VerificationError: It does not end, or ends with a fault.
     """
-    core, results = firmware.core, folder / "results"
-    command = [*_SIMAVR, "-m", core.machine, str(firmware.program)]
-    if core.emulator == "qemu":
-        (folder / "images").write_bytes((images ^ np.uint8(128)).tobytes())
-        results.unlink(missing_ok=True)
-        command = [*_QEMU, "-M", core.machine, "-kernel", str(firmware.program)]
+    core = firmware.core
+    if core.emulator == "simavr":
+        said = _run_simavr(firmware, folder)
+        return _serial(core, said)
+    (folder / "images").write_bytes((images ^ np.uint8(128)).tobytes())
+    results = folder / "results"
+    results.unlink(missing_ok=True)
+    command = [*_QEMU, "-M", core.machine, "-kernel", str(firmware.program)]
     try:
         result = subprocess.run(
             command, capture_output=True, cwd=folder, timeout=_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
-        raise VerificationError(
-            f"expected {len(images)} images on {core.title} within {_TIMEOUT_S} s, got no end; "
-            "ask for fewer images"
-        ) from None
-    said = (result.stderr + result.stdout).decode(errors="replace").strip()[-2000:]
-    if core.emulator == "simavr":
-        return _serial(core, result.stdout + result.stderr)
+        raise _no_end(core) from None
     if result.returncode != 0:
         how = "a fault of the core" if result.returncode == _FAULT else "a failure"
+        said = (result.stderr + result.stdout).strip()[-2000:]
         raise VerificationError(
             f"expected the model to run to its end on {core.title}, got {how} (exit code "
-            f"{result.returncode}): {said or 'it said nothing'}"
+            f"{result.returncode}): {said.decode(errors='replace') or 'it said nothing'}"
         )
     return results.read_bytes()
+
+
+def _no_end(core: EmulatedCore) -> VerificationError:
+    return VerificationError(
+        f"expected the model to end on {core.title} within {_TIMEOUT_S} s, got no end; ask for "
+        "fewer images"
+    )
+
+
+def _run_simavr(firmware: Firmware, folder: Path) -> bytes:
+    """What simavr says. After a crash of the program it waits for a debugger: it is ended then."""
+    core = firmware.core
+    command = [*_SIMAVR, "-m", core.machine, str(firmware.program)]
+    said: list[bytes] = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder
+    ) as process:
+        timer = Timer(_TIMEOUT_S, process.kill)
+        timer.start()
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if _CRASH in line:
+                process.kill()
+        late = not timer.is_alive()
+        timer.cancel()
+    if late:
+        raise _no_end(core)
+    if any(_CRASH in line for line in said):
+        raise VerificationError(
+            f"{DOES_NOT_FIT} {core.title}, got a crash: its stack has overwritten the arena, or "
+            "the arena its stack; make the model smaller"
+        )
+    return b"".join(said)
 
 
 def _serial(core: EmulatedCore, said: bytes) -> bytes:

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from .c_source import fill, numbers
 from .cores import EmulatedCore
 from .manifest import EXAMPLE_FILES, Manifest
 from .runner import TRACE_FLAG, model_header
+
+DOES_NOT_FIT: Final = "expected the model to fit"
+"""How an error begins that says that a model is too large for a core."""
 
 HARNESS_DIR = Path(__file__).parent / "harness"
 
@@ -196,7 +200,7 @@ def link(core: EmulatedCore, objects: Sequence[Path], build_dir: Path) -> Path:
     )
     if result.returncode != 0:
         raise VerificationError(
-            f"expected the model to fit {core.title} with {core.flash.bytes} bytes of flash and "
+            f"{DOES_NOT_FIT} {core.title} with {core.flash.bytes} bytes of flash and "
             f"{core.ram.bytes} of RAM, got from the linker:\n{result.stderr.strip()[:4000]}"
         )
     return elf

@@ -9,7 +9,7 @@
  *     runs      for each image two, the second over the complement of what the memory held in the
  *               first one: the output, VERIFY_OUTPUT_BYTES bytes; then as numbers the return
  *               code; from the arena's start to the last byte that was written; bytes written
- *               before the arena; bytes of stack; the counter
+ *               before the arena; bytes of stack; how many were watched; the counter
  *
  * With SPARSE_SEARCH_TRACE it writes, for the first image, of each operator index and byte count,
  * then its output; at the end the output.
@@ -87,7 +87,7 @@ static int __attribute__((noinline)) run(uint32_t index, uint8_t pattern)
     uint8_t *const bottom =
         stack - guard_above_end > STACK_BYTES ? stack - STACK_BYTES : guard_above_end;
     const uint8_t *lowest = bottom;
-    uint32_t report[5];
+    uint32_t report[6];
 
     paint(guard_below, guard_above_end, pattern);
     if (port_read_image(index, VERIFY_INPUT(arena), VERIFY_INPUT_BYTES) == 0) {
@@ -96,7 +96,7 @@ static int __attribute__((noinline)) run(uint32_t index, uint8_t pattern)
     paint(bottom, stack, pattern);
     port_counter_begin(pattern == PATTERN);
     report[0] = (uint32_t)VERIFY_INVOKE(arena, sizeof arena);
-    report[4] = port_counter_end();
+    report[5] = port_counter_end();
     while (end > start && end[-1] == pattern) {
         end--;
     }
@@ -106,6 +106,7 @@ static int __attribute__((noinline)) run(uint32_t index, uint8_t pattern)
     report[1] = (uint32_t)(end - start);
     report[2] = changed(guard_below, guard_below_end, pattern);
     report[3] = (uint32_t)(stack - lowest);
+    report[4] = (uint32_t)(stack - bottom);
     port_write(VERIFY_OUTPUT(arena), VERIFY_OUTPUT_BYTES);
     port_write(report, sizeof report);
     return 1;
