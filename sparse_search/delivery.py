@@ -13,12 +13,9 @@ import pandas as pd
 
 from .dataset import Dataset, Split
 from .deploy import Certificate, ExportOptions, export_c, verify
-from .deploy.manifest import (
-    CERTIFICATE_NAME,
-    MANIFEST_NAME,
-    modified_files,
-    read_manifest,
-)
+from .deploy.certificate import read_certificates
+from .deploy.cores import HOST
+from .deploy.manifest import MANIFEST_NAME, modified_files, read_manifest
 from .encoding import EncodingPolicy
 from .errors import ExportError
 from .formats import Layout
@@ -188,12 +185,14 @@ def _export_and_verify(
 
 def _sound_certificate(folder: Path, model_hash: str, images: int) -> Certificate | None:
     """The stored certificate if it passed, on as many images, for the model and files as now."""
-    if not (folder / CERTIFICATE_NAME).is_file() or not (folder / MANIFEST_NAME).is_file():
+    if not (folder / MANIFEST_NAME).is_file():
         return None
     try:
         manifest = read_manifest(folder)
-        certificate = Certificate.from_json((folder / CERTIFICATE_NAME).read_bytes())
+        certificate = read_certificates(folder).get(HOST)
     except (ExportError, ValueError):
+        return None
+    if certificate is None:
         return None
     unchanged = not modified_files(folder, manifest.files)
     sound = certificate.passed and certificate.images == images

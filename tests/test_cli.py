@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import requires_tool
+from emulated import requires_core
 from PIL import Image
 
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock
@@ -77,7 +78,7 @@ def test_a_run_leaves_front_picture_and_verified_c(workplace: Path) -> None:
         assert min(picture.size) > 400
     for candidate in front.candidate:
         export = workplace / "out" / "exports" / str(candidate)
-        certificate = json.loads((export / "certificate.json").read_text())
+        certificate = json.loads((export / "certificate.json").read_text())["host"]
         assert certificate["identical"] == certificate["images"] == 48
         names = {path.name for path in export.iterdir()}
         assert {"model.h", "model.c", "model_weights.h", "main.c", "Makefile"} <= names
@@ -127,6 +128,29 @@ def test_report_export_verify_and_plan_work_on_the_run(workplace: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "in+weights" in done.stdout
     assert (workplace / "c" / "plan.png").exists()
+
+
+def test_verify_runs_on_emulated_cores(workplace: Path, tmp_path: Path) -> None:
+    """A column for each core and an entry in the certificate; one that fails is exit code 1."""
+    for core in ("m0", "avr"):
+        requires_core(core)
+    export = next((workplace / "out" / "exports").iterdir())
+    shutil.copytree(export, tmp_path / "c")
+    shutil.copy(workplace / "squares.npz", tmp_path)
+    command = ("verify", "c", "--core", "m0", "--core", "avr", "--images", "5")
+    done = call(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"figure +m0 +avr", done.stdout)
+    assert re.search(r"identical +5 +5\n", done.stdout)
+    stored = json.loads((tmp_path / "c" / "certificate.json").read_text())
+    assert stored.keys() == {"host", "m0", "avr"}
+    assert stored["host"]["images"] == 48
+    assert stored["avr"]["correct"] is not None
+    with (tmp_path / "c" / "model.c").open("a") as file:
+        file.write("/* mine */\n")
+    done = call(*command, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "FAILED" in done.stdout
 
 
 def test_an_export_keeps_the_policy_that_it_was_asked_for(workplace: Path) -> None:

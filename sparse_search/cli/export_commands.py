@@ -1,7 +1,7 @@
 """sparse-search export, verify: a model of a run as C or a file, and the proof of the C."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -9,6 +9,10 @@ from rich.markup import escape
 from ..formats import Format, Layout, write_model
 from ..memory.kernels import KernelLibrary
 from .shared import CountCode, DataDir, MaxMacCost, RunFolder, console, load_if_there
+
+if TYPE_CHECKING:
+    from ..dataset import Split
+    from ..deploy import Certificate
 
 
 def export(
@@ -54,33 +58,77 @@ def export(
 
 def verify(
     folder: Annotated[Path, typer.Argument(help="An exported folder.", metavar="EXPORT")],
+    core: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where the C runs, may be repeated: host (default), m0, m3, m4, m7, m33, m55, avr "
+            "(emulated), all.",
+        ),
+    ] = None,
+    images: Annotated[
+        int | None,
+        typer.Option(help="At most as many; default: all on the host, 64 on a Cortex-M, 8 on AVR."),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Compile an export and compare its output bytes with the integer reference."""
-    from ..deploy import verify as verify_export
+    """Compile an export, run it here or on emulated cores, and compare all with what was said."""
+    from ..deploy.cores import HOST, find_core, parse_cores
     from ..deploy.manifest import read_manifest
-    from ..progress import bar
+    from ..errors import VerificationError
+    from ..report.certificates import certificate_table
 
+    names = parse_cores(core or [HOST])
+    for name in names:
+        if name != HOST:
+            find_core(name)
     source = read_manifest(folder).dataset.get("source", "")
     data = load_if_there(source, data_dir, 0) if source else None
     test = None if data is None else data.open_test()
-    with bar(console) as progress:
-        task = progress.add_task("verifying", total=None)
-        certificate = verify_export(
-            folder,
-            None if test is None else test.images,
-            None if test is None else test.labels,
-            observer=lambda done, total: progress.update(task, completed=done, total=total),
-        )
-    console.print(f"compiler: {certificate.compiler}", highlight=False)
+    certificates, refused = [], False
+    for name in names:
+        try:
+            certificates.append(_verify_on(folder, name, test, images))
+        except VerificationError as error:
+            refused = True
+            console.print(f"[red]{name}: {escape(str(error))}")
+    for certificate in certificates:
+        _show_certificate(certificate)
+    emulated = [certificate for certificate in certificates if certificate.core != HOST]
+    if emulated:
+        console.print(certificate_table(emulated))
+    if refused or not all(certificate.passed for certificate in certificates):
+        raise typer.Exit(1)
+
+
+def _show_certificate(certificate: "Certificate") -> None:
+    """What speaks against an export, and the verdict; figures of cores are in a table."""
+    where = f"{certificate.core}: "
+    console.print(f"{where}compiler: {certificate.compiler}", highlight=False)
     for failure in certificate.failures:
-        console.print(f"[red]{escape(failure)}")
+        console.print(f"[red]{where}{escape(failure)}")
     if certificate.correct is not None:
         console.print(
-            f"accuracy of the C code: {certificate.correct / certificate.images:.2%} of "
+            f"{where}accuracy of the C code: {certificate.correct / certificate.images:.2%} of "
             f"{certificate.images:,} test images"
         )
     style = "green" if certificate.passed else "red"
-    console.print(certificate.summary, style=style, highlight=False)
-    if not certificate.passed:
-        raise typer.Exit(1)
+    console.print(f"{where}{certificate.summary}", style=style, highlight=False)
+
+
+def _verify_on(
+    folder: Path, core: str, test: "Split | None", image_limit: int | None
+) -> "Certificate":
+    """The certificate of one core, with a bar that shows how far it is."""
+    from ..deploy import verify as verify_export
+    from ..progress import bar
+
+    with bar(console) as progress:
+        task = progress.add_task(f"verifying on {core}", total=None)
+        return verify_export(
+            folder,
+            None if test is None else test.images,
+            None if test is None else test.labels,
+            core,
+            image_limit=image_limit,
+            observer=lambda done, total: progress.update(task, completed=done, total=total),
+        )

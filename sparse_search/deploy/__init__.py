@@ -1,6 +1,6 @@
 """Deployment: a quantized model as C99, and the proof that the C computes what was measured."""
 
-from .certificate import Certificate, Difference
+from .certificate import Certificate, Difference, Figure
 from .export import Export, ExportOptions, export_c
 from .verify import verify
 
@@ -9,6 +9,7 @@ __all__ = [
     "Difference",
     "Export",
     "ExportOptions",
+    "Figure",
     "export_c",
     "verify",
 ]

@@ -40,7 +40,7 @@ def find_compiler(environment: Mapping[str, str] = os.environ) -> Compiler:
     names = [shlex.split(asked)] if asked else [[name] for name in _CANDIDATES]
     for command in names:
         if shutil.which(command[0], path=environment.get("PATH")) is not None:
-            return Compiler(tuple(command), _version(command))
+            return Compiler(tuple(command), compiler_version(command))
     expected = f"$CC, which is {asked!r}," if asked else f"one of {', '.join(_CANDIDATES)}"
     raise ToolMissingError(
         f"expected {expected} on the PATH, found none; install a C compiler (Debian, Ubuntu: "
@@ -48,7 +48,8 @@ def find_compiler(environment: Mapping[str, str] = os.environ) -> Compiler:
     )
 
 
-def _version(command: Sequence[str]) -> str:
+def compiler_version(command: Sequence[str]) -> str:
+    """The first line that a compiler says about itself."""
     result = subprocess.run(
         [*command, "--version"], capture_output=True, text=True, timeout=60, check=False
     )

@@ -1,8 +1,12 @@
 """Certificate: what a verification measured, beside what was predicted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import TypeAdapter
+
+from .manifest import CERTIFICATE_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,39 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """A number that a firmware shows, beside what was predicted of it.
+
+    Attributes:
+        name: What was measured.
+        unit: Of both numbers.
+        predicted: Before the firmware was built; None where nothing was.
+        measured: None where it could not be measured.
+        tolerance: How far they may be apart, as a fraction of the prediction; None where they are
+            only shown.
+    """
+
+    name: str
+    unit: str
+    predicted: int | None
+    measured: int | None
+    tolerance: float | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the numbers are as close as they must be.
+
+        >>> Figure("code", "B", 1000, 1049, 0.05).agrees, Figure(".bss", "B", 8, 9, 0.0).agrees
+        (True, False)
+        """
+        if self.tolerance is None or self.predicted is None:
+            return True
+        if self.measured is None:
+            return False
+        return abs(self.measured - self.predicted) <= self.tolerance * self.predicted
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """The outcome of one verification.
 
@@ -45,6 +82,10 @@ class Certificate:
         reads_uninitialised: An output depends on what the arena held before.
         modified_files: Files of the export that are missing or not as they were written.
         first_difference: None if all images are identical.
+        figures: What the linked firmware of an emulated core shows; empty on the host.
+        wrong_codes: Calls that returned something else than the header says; 0 on the host, where
+            only right calls are made.
+        refused_writes: Bytes that a call has written although it returned an error.
     """
 
     model_hash: str
@@ -60,6 +101,9 @@ class Certificate:
     reads_uninitialised: bool
     modified_files: tuple[str, ...]
     first_difference: Difference | None
+    figures: tuple[Figure, ...] = ()
+    wrong_codes: int = 0
+    refused_writes: int = 0
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -88,6 +132,16 @@ class Certificate:
             found.append("bytes before the arena are written")
         if self.reads_uninitialised:
             found.append("the output depends on what the arena held before")
+        if self.wrong_codes:
+            found.append(f"{self.wrong_codes} calls return another code than the header says")
+        if self.refused_writes:
+            found.append(f"calls that return an error have written {self.refused_writes} bytes")
+        found += [
+            f"{figure.name}: expected {figure.predicted} {figure.unit} as predicted, measured "
+            f"{'none' if figure.measured is None else figure.measured}"
+            for figure in self.figures
+            if not figure.agrees
+        ]
         return tuple(found)
 
     @property
@@ -104,14 +158,46 @@ class Certificate:
             "arena used"
         )
 
-    def to_json(self) -> str:
-        """Indented JSON."""
-        return _ADAPTER.dump_json(self, indent=1).decode() + "\n"
-
-    @staticmethod
-    def from_json(text: str | bytes) -> "Certificate":
-        """Reads ``to_json``'s text; raises ValueError where it is not a certificate."""
-        return _ADAPTER.validate_json(text)
+    def figure(self, name: str) -> Figure:
+        """The figure of that name; raises KeyError where there is none."""
+        return {figure.name: figure for figure in self.figures}[name]
 
 
-_ADAPTER = TypeAdapter(Certificate)
+_ADAPTER: TypeAdapter[dict[str, Certificate]] = TypeAdapter(dict[str, Certificate])
+
+
+def read_certificates(folder: Path) -> Mapping[str, Certificate]:
+    """What is stored in an export, by core; empty if it was never verified.
+
+    Raises:
+        ValueError: The file is not one of certificates.
+    """
+    path = folder / CERTIFICATE_NAME
+    return _ADAPTER.validate_json(path.read_bytes()) if path.is_file() else {}
+
+
+def store_certificate(folder: Path, certificate: Certificate) -> None:
+    """Writes a certificate into an export, beside those of the same model on other cores."""
+    known = _readable_certificates(folder)
+    kept = {core: c for core, c in known.items() if c.model_hash == certificate.model_hash}
+    _write(folder, kept | {certificate.core: certificate})
+
+
+def drop_certificate(folder: Path, core: str) -> None:
+    """Takes the certificate of a core out of an export; it may not outlive a verification."""
+    known = _readable_certificates(folder)
+    if core in known:
+        _write(folder, {name: c for name, c in known.items() if name != core})
+
+
+def _readable_certificates(folder: Path) -> Mapping[str, Certificate]:
+    """Those that are stored; none if the file is not one of certificates."""
+    try:
+        return read_certificates(folder)
+    except ValueError:
+        return {}
+
+
+def _write(folder: Path, certificates: Mapping[str, Certificate]) -> None:
+    text = _ADAPTER.dump_json(dict(certificates), indent=1)
+    (folder / CERTIFICATE_NAME).write_bytes(text + b"\n")

@@ -38,7 +38,7 @@ BUILD_DIR_NAME = "build"
 
 _PREFIX = re.compile(r"[a-z][a-z0-9_]*")
 # Names that the runtime, main.c and the verification's own files take.
-_RESERVED_PREFIX = re.compile(r"ss(_.*)?|main|verify_(main|model)")
+_RESERVED_PREFIX = re.compile(r"(ss|harness)(_.*)?|main|verify_(main|model)")
 _GOLDEN_IMAGES = 4
 
 
@@ -164,8 +164,8 @@ def _check_options(model: QuantizedModel, options: ExportOptions) -> None:
     if not _PREFIX.fullmatch(options.prefix) or _RESERVED_PREFIX.fullmatch(options.prefix):
         raise ExportError(
             "expected a prefix of lower-case letters, digits and underscores that starts with a "
-            "letter, not with ss_, and is neither main, verify_main nor verify_model, got "
-            f"{options.prefix!r}"
+            "letter, not with ss_ or harness_, and is neither main, verify_main nor verify_model, "
+            f"got {options.prefix!r}"
         )
     classes = model.graph.output.size
     if options.class_names and len(options.class_names) != classes:

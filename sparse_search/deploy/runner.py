@@ -1,7 +1,6 @@
 """The program that runs an export on this machine: how it is built, and what it says."""
 
 import re
-import struct
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from ..errors import VerificationError
 from ..memory import KernelLibrary
 from .build import Compiler, compile_c
 from .cmsis_nn.library import build_library
+from .differences import read_trace
 from .manifest import EXAMPLE_FILES, Manifest
 from .runtime_files import RUNTIME_DIR
 
@@ -21,15 +21,18 @@ TRACE_FLAG = "-DSPARSE_SEARCH_TRACE"
 
 _RUN_TIMEOUT_S = 600
 _REPORT = re.compile(r"high_water_bytes=(\d+) below=(\d+) unstable=(\d+)")
-# The macros by which verify_main.c names the model.
 _MODEL_HEADER = """#include "{prefix}.h"
 
 #define VERIFY_ARENA_BYTES {upper}_ARENA_BYTES
+#define VERIFY_ARENA_ALIGNMENT {upper}_ARENA_ALIGNMENT
 #define VERIFY_INPUT_BYTES {upper}_INPUT_BYTES
 #define VERIFY_OUTPUT_BYTES {upper}_OUTPUT_BYTES
 #define VERIFY_INPUT {prefix}_input
 #define VERIFY_OUTPUT {prefix}_output
 #define VERIFY_INVOKE {prefix}_invoke
+#define VERIFY_ERROR_ARENA_NULL {upper}_ERROR_ARENA_NULL
+#define VERIFY_ERROR_ARENA_TOO_SMALL {upper}_ERROR_ARENA_TOO_SMALL
+#define VERIFY_ERROR_ARENA_MISALIGNED {upper}_ERROR_ARENA_MISALIGNED
 """
 
 
@@ -92,20 +95,7 @@ class Runner:
             VerificationError: The program fails, or its trace is malformed.
         """
         out, _ = self._execute(image[None])
-        tensors: list[NDArray[np.int8]] = []
-        position, end = 0, len(out) - self.classes
-        while position + 8 <= end:
-            index, size = struct.unpack_from("<II", out, position)
-            position += 8 + size
-            if index != len(tensors) or position > end:
-                break
-            tensors.append(np.frombuffer(out, np.int8, size, position - size))
-        if position != end or len(tensors) != operators:
-            raise VerificationError(
-                "expected a trace of every operator in order, got something else; the export is "
-                "not as it was written, export the model again"
-            )
-        return [*tensors, np.frombuffer(out, np.int8, self.classes, end)]
+        return read_trace(out, self.classes, operators)
 
     def _execute(self, images: NDArray[np.uint8]) -> tuple[bytes, re.Match[str] | None]:
         """Standard output, and the report on the memory."""
@@ -131,6 +121,11 @@ class Runner:
         return result.stdout, _REPORT.search(said)
 
 
+def model_header(manifest: Manifest) -> str:
+    """The macros by which a main program of the verification names the model."""
+    return _MODEL_HEADER.format(prefix=manifest.prefix, upper=manifest.prefix.upper())
+
+
 def build_runner(
     folder: Path,
     manifest: Manifest,
@@ -154,9 +149,7 @@ def build_runner(
         ToolMissingError: The C calls CMSIS-NN, and the environment names no checkout of it.
         VerificationError: The C code does not compile, or a file is missing.
     """
-    prefix = manifest.prefix
-    header = _MODEL_HEADER.format(prefix=prefix, upper=prefix.upper())
-    (build_dir / "verify_model.h").write_text(header)
+    (build_dir / "verify_model.h").write_text(model_header(manifest))
     program = build_dir / ("trace" if traced else "verify")
     names = sorted(set(manifest.files) - EXAMPLE_FILES)
     sources = [folder / name for name in names if name.endswith(".c")]

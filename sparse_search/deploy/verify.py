@@ -1,7 +1,10 @@
-"""verify: compiles an export on this machine and compares it with the integer reference."""
+"""verify: compiles an export, runs it, here or on an emulated core, and compares it.
+
+What it is compared with is the integer reference; what is measured of memory, with the plan.
+"""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,73 +15,107 @@ from numpy.typing import NDArray
 from ..errors import VerificationError
 from ..quantized import QuantizedModel
 from .build import STRICT_FLAGS, Compiler, find_compiler
-from .certificate import Certificate, Difference
-from .manifest import CERTIFICATE_NAME, Manifest, modified_files, read_manifest, read_model
+from .certificate import Certificate, drop_certificate, store_certificate
+from .cores import HOST, find_core
+from .differences import first_difference
+from .manifest import Manifest, modified_files, read_manifest, read_model
 from .runner import Run, Runner, build_runner
+from .verify_core import Images, Observer, certify_on_core
 
 RANDOM_IMAGES = 64
 """Random images beside the golden ones, where no images are given."""
 
 _CHUNK_IMAGES = 500
 
-Images = NDArray[np.uint8]
-Observer = Callable[[int, int], None]
-
 
 def verify(
     export_dir: str | Path,
     images: Images | None = None,
     labels: NDArray[np.integer[Any]] | None = None,
-    core: str = "host",
+    core: str = HOST,
     *,
     compiler: Compiler | None = None,
     flags: Sequence[str] = ("-O2",),
     random_images: int = RANDOM_IMAGES,
+    image_limit: int | None = None,
     seed: int = 0,
     observer: Observer | None = None,
 ) -> Certificate:
     """Proves, or disproves, that the C of an export computes what was measured.
 
     The C code is compiled under the strict flags and run on every image; its output bytes are
-    compared with those of ``QuantizedModel.forward``, and the arena is watched. The certificate
-    is also written into the export. A failed verification is a certificate too: see ``passed``.
+    compared with those of ``QuantizedModel.forward``, and the arena is watched. On an emulated core
+    it is a firmware, whose sections, stack and instructions are measured, too. The certificate
+    is also written into the export, beside those of other cores. A failed verification is a
+    certificate too: see ``passed``.
 
     Args:
         export_dir: What ``export_c`` wrote.
         images: uint8 [n, H, W, C]; None for the golden images and random ones.
         labels: Class indices [n] of ``images``, to count right answers.
-        core: Where the C code runs; "host" is this machine.
-        compiler: None for the one that ``find_compiler`` finds.
-        flags: Of the compiler, beside the strict ones.
+        core: Where the C code runs: "host" is this machine, others are in ``cores.CORES``.
+        compiler: Of the host; None for the one that ``find_compiler`` finds.
+        flags: Of the host's compiler, beside the strict ones.
         random_images: How many, where no images are given.
+        image_limit: No more images than that, the first ones; None for all on the host, and for
+            as many as the core says elsewhere.
         seed: Of the random images.
         observer: Called with (images done, images in all) as the verification proceeds.
 
     Raises:
         ExportError: The folder is not an export, or its model or manifest is damaged.
-        ToolMissingError: There is no C compiler.
-        VerificationError: The C code does not compile, or does not run to its end.
+        ToolMissingError: There is no C compiler, or no emulator.
+        VerificationError: The core is not known; or the C code does not compile, does not fit the
+            core, or does not run to its end.
     """
-    if core != "host":
-        raise VerificationError(f"expected core 'host', got {core!r}; no other core can be run")
+    emulated = None if core == HOST else find_core(core)
     folder = Path(export_dir)
     manifest = read_manifest(folder)
     model = read_model(folder, manifest)
     if images is None:
         images, labels = _own_images(manifest, random_images, seed), None
     _check_images(images, labels)
-    compiler = compiler or find_compiler()
+    limit = image_limit
+    if limit is None:
+        limit = len(images) if emulated is None else emulated.images
+    if limit < 1:
+        raise VerificationError(f"expected a limit of at least one image, got {limit}")
+    images, labels = images[:limit], None if labels is None else labels[:limit]
+    drop_certificate(folder, core)
+    if emulated is not None:
+        certificate = certify_on_core(folder, manifest, model, emulated, images, labels, observer)
+    else:
+        compiler = compiler or find_compiler()
+        certificate = _certify_on_host(
+            *(folder, manifest, model, images, labels), compiler, flags, observer
+        )
+    store_certificate(folder, certificate)
+    return certificate
+
+
+def _certify_on_host(
+    folder: Path,
+    manifest: Manifest,
+    model: QuantizedModel,
+    images: Images,
+    labels: NDArray[np.integer[Any]] | None,
+    compiler: Compiler,
+    flags: Sequence[str],
+    observer: Observer | None,
+) -> Certificate:
     with tempfile.TemporaryDirectory() as temporary:
         build_dir = Path(temporary)
         runner = build_runner(folder, manifest, compiler, flags, build_dir)
         found = _compare(model, runner, images, observer)
         difference = None
-        if found.first_image is not None:
+        number = found.first_image
+        if number is not None:
             traced = build_runner(folder, manifest, compiler, flags, build_dir, traced=True)
-            difference = _first_difference(model, traced, images, found.first_image)
-    certificate = Certificate(
+            trace = traced.trace(images[number], len(model.graph.operators))
+            difference = first_difference(model, trace, images[number], number)
+    return Certificate(
         model_hash=manifest.model_hash,
-        core=core,
+        core=HOST,
         compiler=compiler.version,
         flags=(*STRICT_FLAGS, *flags),
         images=len(images),
@@ -91,8 +128,6 @@ def verify(
         modified_files=modified_files(folder, manifest.files),
         first_difference=difference,
     )
-    (folder / CERTIFICATE_NAME).write_text(certificate.to_json(), encoding="utf-8")
-    return certificate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,32 +179,3 @@ def _compare(
         below=any(run.below for run in runs),
         unstable=any(run.unstable for run in runs),
     )
-
-
-def _first_difference(
-    model: QuantizedModel, runner: Runner, images: Images, image: int
-) -> Difference | None:
-    """The first operator that differs on one image, then its first differing element.
-
-    None where a traced run shows no difference, because the outputs are not reproducible.
-    """
-    operators = model.graph.operators
-    expected = model.trace(images[image : image + 1])
-    names = [*(op.name for op in operators), "output"]
-    wanted = [
-        expected[name][0] for name in (*(op.output for op in operators), operators[-1].output)
-    ]
-    found = runner.trace(images[image], len(operators))
-    for index, (name, want, got) in enumerate(zip(names, wanted, found, strict=True)):
-        differs = np.flatnonzero(want.reshape(-1) != got) if want.size == got.size else [0]
-        if len(differs):
-            row, column, channel = np.unravel_index(int(differs[0]), want.shape)
-            return Difference(
-                image=image,
-                operator=name,
-                operator_index=index,
-                element=(int(row), int(column), int(channel)),
-                expected=int(want.reshape(-1)[differs[0]]),
-                got=int(got[differs[0]]),
-            )
-    return None

@@ -1,5 +1,6 @@
 """Report: tables, the front's CSV file and pictures of a study, of a memory plan and of pruning."""
 
+from .certificates import certificate_table
 from .front import FRONT_COLUMNS, front_frame, summary, write_front_csv
 from .front_plot import draw_front, front_figure
 from .health import HealthCard, health_cards, health_table
@@ -15,6 +16,7 @@ __all__ = [
     "HealthCard",
     "PruningGains",
     "boards_table",
+    "certificate_table",
     "describe_stage",
     "draw_front",
     "draw_layers",

@@ -4,7 +4,8 @@
  *
  * Weights, biases and tables are const arrays declared with SS_RODATA and read only through the
  * SS_READ macros. On machines with one address space that is a plain load. A machine that keeps
- * constants in an address space of its own (AVR) redefines the macros here and nowhere else.
+ * constants in an address space of its own (AVR: program memory, below 64 KB) redefines the macros
+ * here and nowhere else.
  */
 #ifndef SS_PLATFORM_H
 #define SS_PLATFORM_H
@@ -12,12 +13,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __AVR__
+#include <avr/pgmspace.h>
+
+#define SS_RODATA PROGMEM
+#define SS_READ_I8(pointer) ((int8_t)pgm_read_byte(pointer))
+#define SS_READ_U8(pointer) ((uint8_t)pgm_read_byte(pointer))
+#define SS_READ_U16(pointer) ((uint16_t)pgm_read_word(pointer))
+#define SS_READ_I32(pointer) ((int32_t)pgm_read_dword(pointer))
+#define SS_READ_U32(pointer) ((uint32_t)pgm_read_dword(pointer))
+#else
 #define SS_RODATA
 #define SS_READ_I8(pointer) (*(pointer))
 #define SS_READ_U8(pointer) (*(pointer))
 #define SS_READ_U16(pointer) (*(pointer))
 #define SS_READ_I32(pointer) (*(pointer))
 #define SS_READ_U32(pointer) (*(pointer))
+#endif
 
 /* Only where it is an instruction or two: elsewhere a loop is shorter and as fast. Define
  * SS_PORTABLE to leave all such choices out; the results are the same. */

@@ -1,0 +1,84 @@
+"""What a firmware around an export will measure, said before anything is compiled.
+
+Data are exact: the arena and the constants are those of the memory plan, and neither model nor
+harness has a variable of its own. Code and stack come from a table (``code_table``).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ..encoding import ENCODINGS
+from ..encoding.encodings import DENSE
+from ..graph import Add, Concat, Graph, WeightedOperator
+from .code_table import read_table
+from .encoded_kernels import kernel_name
+from .manifest import Manifest
+
+HARNESS_BYTES: Final = 0
+"""Of .data and .bss: the harness keeps what it needs on its stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Figures of a linked and running firmware.
+
+    Attributes:
+        arena_bytes: Written working memory, rounded up to the plan's alignment.
+        data_bytes: Of .data.
+        bss_bytes: Of .bss.
+        constant_bytes: Of .rodata.
+        code_bytes: Of .text; None where the table has no figures.
+        stack_bytes: Of a call; None where the table has no figures.
+    """
+
+    arena_bytes: int
+    data_bytes: int
+    bss_bytes: int
+    constant_bytes: int
+    code_bytes: int | None
+    stack_bytes: int | None
+
+
+def predict(manifest: Manifest, graph: Graph, core: str) -> Prediction:
+    """The figures of an export on a core.
+
+    Args:
+        manifest: Of the export.
+        graph: Of its model.
+        core: Name of an emulated core.
+    """
+    plan = manifest.memory_plan
+    code = read_table().get(core)
+    calls = kernel_calls(graph, [layer["encoding"] for layer in plan["layers"]])
+    return Prediction(
+        arena_bytes=int(plan["arena_bytes"]),
+        data_bytes=0,
+        bss_bytes=int(plan["arena_bytes"]) + HARNESS_BYTES,
+        constant_bytes=int(plan["flash_bytes"]),
+        code_bytes=None if code is None else code.predict_code(calls),
+        stack_bytes=None if code is None else code.predict_stack(calls),
+    )
+
+
+def kernel_calls(graph: Graph, encodings: Iterable[str | None]) -> list[tuple[str, int]]:
+    """(kernel, number of arguments) of every call in the C of a model.
+
+    Args:
+        graph: Of the model.
+        encodings: Of each operator's weights; None for one without weights.
+    """
+    calls: list[tuple[str, int]] = []
+    for operator, encoding in zip(graph.operators, encodings, strict=True):
+        kernel = kernel_name(operator.kind, encoding or DENSE)
+        if isinstance(operator, WeightedOperator):
+            parts = ENCODINGS[encoding or DENSE]
+            # geometry, input, bias, multiplier, shift, output; positions; values or their places
+            # and the codebook
+            arguments = 6 + bool(parts.positions.name) + (2 if parts.values.name else 1)
+            calls.append((kernel, arguments))
+        elif isinstance(operator, Concat):
+            calls += [(kernel, 3)] * len(operator.inputs)
+        else:
+            calls.append((kernel, 4 if isinstance(operator, Add) else 3))
+    return calls
