@@ -11,7 +11,7 @@ from pathlib import Path
 from sparse_search.deploy.build import Compiler, compile_c
 
 CORE = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
-BOARD = Path(__file__).parent / "cortex_m4"
+BOARD = Path(__file__).parent / "cortex_m"
 _SECTIONS = ("-Os", "-ffunction-sections", "-fdata-sections")
 
 

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Start of a program without an operating system on an emulated board; it speaks to the emulator
+ * by semihosting.
+ */
+#include "bench.h"
+
+#ifdef BENCH_SYSTICK
+#define TIMER_CONTROL (*(volatile uint32_t *)0xE000E010u)
+#define TIMER_RELOAD (*(volatile uint32_t *)0xE000E014u)
+#define TIMER_VALUE (*(volatile uint32_t *)0xE000E018u)
+#define TIMER_START 7u /* on, interrupt at zero, at the processor's clock */
+#define TIMER_LARGEST 0xFFFFFFu
+#else
+#define TIMER_CONTROL (*(volatile uint32_t *)0x40000000u)
+#define TIMER_VALUE (*(volatile uint32_t *)0x40000004u)
+#define TIMER_RELOAD (*(volatile uint32_t *)0x40000008u)
+#define TIMER_START 1u
+#define TIMER_LARGEST 0xFFFFFFFFu
+#endif
+
+#define COPROCESSOR_ACCESS (*(volatile uint32_t *)0xE000ED88u)
+#define CONFIGURATION (*(volatile uint32_t *)0xE000ED14u)
+#define TRAP_UNALIGNED (1u << 3)
+#define SYS_WRITE0 0x04u
+#define SYS_EXIT_EXTENDED 0x20u
+#define OPERATORS 64u
+
+extern uint32_t bss_begin, bss_end, stack_top;
+
+static uint32_t operator_ticks[OPERATORS];
+static uint32_t operators;
+static uint32_t last;
+static volatile uint32_t wraps; /* of a timer that is shorter than 32 bits */
+
+static void semihost(uint32_t operation, const void *argument)
+{
+    register uint32_t r0 __asm__("r0") = operation;
+    register const void *r1 __asm__("r1") = argument;
+
+    __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
+}
+
+void bench_print(const char *name, uint32_t ticks, int equal)
+{
+    char digits[] = " 0000000000 ?\n";
+
+    for (int i = 10; i > 0; i--) {
+        digits[i] = (char)('0' + ticks % 10u);
+        ticks /= 10u;
+    }
+    digits[12] = equal ? '1' : '0';
+    semihost(SYS_WRITE0, name);
+    semihost(SYS_WRITE0, digits);
+}
+
+int bench_equal(const int8_t *first, const int8_t *second, uint32_t count)
+{
+    uint32_t same = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        same += first[i] == second[i];
+    }
+    return same == count;
+}
+
+uint32_t bench_ticks(void)
+{
+    return wraps * (TIMER_LARGEST + 1u) + (TIMER_LARGEST - TIMER_VALUE);
+}
+
+void sparse_search_trace(uint16_t operator_index, const int8_t *output, uint32_t bytes);
+void sparse_search_trace(uint16_t operator_index, const int8_t *output, uint32_t bytes)
+{
+    const uint32_t now = bench_ticks();
+
+    (void)output;
+    (void)bytes;
+    operator_ticks[operator_index] = now - last;
+    operators = operator_index + 1u;
+    last = bench_ticks();
+}
+
+void bench_start(void)
+{
+    last = bench_ticks();
+}
+
+void bench_print_operators(const char *name, int equal)
+{
+    for (uint32_t i = 0; i < operators; i++) {
+        bench_print(name, operator_ticks[i], equal);
+    }
+}
+
+static void reset(void)
+{
+    static const uint32_t success[2] = {0x20026u, 0u};
+
+    COPROCESSOR_ACCESS |= 0xFu << 20;
+#ifdef BENCH_TRAP_UNALIGNED
+    CONFIGURATION |= TRAP_UNALIGNED;
+#endif
+    for (uint32_t *word = &bss_begin; word < &bss_end; word++) {
+        *word = 0u;
+    }
+    TIMER_RELOAD = TIMER_LARGEST;
+    TIMER_VALUE = TIMER_LARGEST;
+    TIMER_CONTROL = TIMER_START;
+    bench();
+    semihost(SYS_EXIT_EXTENDED, success);
+    for (;;) {
+    }
+}
+
+static void fault(void)
+{
+    static const uint32_t failure[2] = {0x20026u, 3u};
+
+    semihost(SYS_EXIT_EXTENDED, failure);
+    for (;;) {
+    }
+}
+
+static void wrap(void)
+{
+    wraps++;
+}
+
+typedef struct {
+    const uint32_t *stack;
+    void (*handlers[15])(void);
+} vectors;
+
+__attribute__((section(".vectors"), used)) static const vectors table = {
+    &stack_top,
+    {reset, fault, fault, fault, fault, fault, 0, 0, 0, 0, 0, 0, 0, 0, wrap},
+};
