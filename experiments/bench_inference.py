@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from sparse_search.deploy import Export, ExportOptions, export_c
+from sparse_search.deploy.render import Optimize
 from sparse_search.graph import (
     Add,
     AvgPool2d,
@@ -51,7 +52,7 @@ from .bench_encodings import first_line
 from .model_program import model_sources, run_models
 from .provenance import add_arguments, write_results
 
-FLAGS: Mapping[str, tuple[str, ...]] = {"size": ("-Os",), "speed": ("-O2",)}
+FLAGS: Mapping[Optimize, tuple[str, ...]] = {"size": ("-Os",), "speed": ("-O2",)}
 """Of the compiler, by what an export is optimized for."""
 
 LIBRARIES = {
@@ -129,10 +130,10 @@ def random_model(graph: Graph) -> QuantizedModel:
     return QuantizedModel(graph, tensors, weights)
 
 
-def export_layer(graph: Graph, optimize: str, folder: Path) -> Export:
+def export_layer(graph: Graph, optimize: Optimize, folder: Path) -> Export:
     """A layer as a model of its own."""
     model = random_model(graph)
-    options = ExportOptions()
+    options = ExportOptions(optimize=optimize)
     return export_c(model, plan_memory(model), folder, options=options)
 
 
@@ -150,7 +151,7 @@ def code_bytes(core: Core, export: Export, folder: Path, flags: tuple[str, ...])
     return sum(int(size) for name, size, _ in rows if name not in interface)
 
 
-def measure(core: Core, name: str, graph: Graph, optimize: str) -> dict[str, Any]:
+def measure(core: Core, name: str, graph: Graph, optimize: Optimize) -> dict[str, Any]:
     """One row of the table.
 
     Raises:

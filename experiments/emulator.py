@@ -90,9 +90,7 @@ def compile_objects(
     for source in sources:
         objects.append(folder / f"{source.stem}.o")
         sections = ("-ffunction-sections", "-fdata-sections", "-c")
-        compile_c(
-            core.compiler, [source], objects[-1], include=include, flags=(*flags, *sections)
-        )
+        compile_c(core.compiler, [source], objects[-1], include=include, flags=(*flags, *sections))
     return objects
 
 

@@ -30,8 +30,18 @@ def all_kernels() -> tuple[str, ...]:
     )
 
 
-def files_for(kernels: Iterable[str]) -> tuple[str, ...]:
-    """Names of the runtime files that ``kernels`` need, sorted.
+def inline_header(kernel: str) -> str | None:
+    """The header by which a kernel can be specialised; None where there is none.
+
+    >>> inline_header("ss_conv2d"), inline_header("ss_concat")
+    ('ss_conv2d_inline.h', None)
+    """
+    name = f"{kernel}_inline.h"
+    return name if (RUNTIME_DIR / name).is_file() else None
+
+
+def files_for(kernels: Iterable[str], headers: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of the runtime files that ``kernels`` and ``headers`` need, sorted.
 
     A kernel is a function; it lives in the C file of the same name, which names what it includes.
 
@@ -40,7 +50,7 @@ def files_for(kernels: Iterable[str]) -> tuple[str, ...]:
      'ss_platform.h', 'ss_requantize.h')
     """
     needed: set[str] = set()
-    pending = [f"{kernel}.c" for kernel in kernels]
+    pending = [*(f"{kernel}.c" for kernel in kernels), *headers]
     while pending:
         name = pending.pop()
         if name not in needed:
