@@ -245,7 +245,7 @@ def measure(compiler: Compiler, folder: Path) -> list[Count]:
             weights = random_weights(layer, sparsity)
             options = {option.encoding: option for option in measured_options(weights)}
             for name, ticks, equal in run(compiler, folder, objects, program(layer, weights)):
-                if equal != "1":
+                if int(equal) != 1:
                     raise RuntimeError(f"{layer.name} at {sparsity}: {name} differs from dense")
                 instructions = int(ticks) / TICKS_PER_INSTRUCTION
                 option = options[name]

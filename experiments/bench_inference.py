@@ -28,8 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from sparse_search.deploy import Export, ExportOptions, export_c
-from sparse_search.deploy.render import Optimize
+from sparse_search.deploy import Export, ExportOptions, Optimize, export_c
 from sparse_search.graph import (
     Add,
     AvgPool2d,
@@ -47,8 +46,8 @@ from sparse_search.integer import INPUT_QUANTIZATION, QuantizedWeights, TensorQu
 from sparse_search.memory import KernelLibrary, plan_memory
 from sparse_search.quantized import QuantizedModel
 
-from .emulator import CORES, Core, compile_objects
 from .bench_encodings import first_line
+from .emulator import CORES, Core, compile_objects
 from .model_program import model_sources, run_models
 from .provenance import add_arguments, write_results
 
@@ -161,11 +160,11 @@ def measure(core: Core, name: str, graph: Graph, optimize: Optimize) -> dict[str
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         export = export_layer(graph, optimize, folder / "export")
-        outcomes = run_models(core, [export], folder / "run", flags)["model"]
+        runs = run_models(core, [export], folder / "run", flags)["model"]
         code = code_bytes(core, export, folder / "code", flags)
-    if not all(equal for equal, _ in outcomes):
+    if not all(run.equal for run in runs):
         raise RuntimeError(f"{name} on {core.name} for {optimize} differs from the reference")
-    instructions = outcomes[0][1][-1]
+    instructions = runs[-1].instructions
     plan = plan_memory(random_model(graph))
     other = plan_memory(graph, LIBRARIES[core.name])
     return {

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .dataset import Dataset, Split
-from .deploy import Certificate, ExportOptions, export_c, verify
+from .deploy import Certificate, ExportOptions, Optimize, export_c, verify
 from .deploy.manifest import (
     CERTIFICATE_NAME,
     MANIFEST_NAME,
@@ -144,6 +144,7 @@ def export_candidate(
     out_dir: Path,
     dataset: Dataset | None,
     policy: EncodingPolicy | None = None,
+    optimize: Optimize = "size",
 ) -> Path:
     """Exports the model of one candidate as C.
 
@@ -153,6 +154,7 @@ def export_candidate(
         out_dir: Folder to write.
         dataset: The study's, for golden images and class names; None for random images.
         policy: How encodings are chosen; None as the search did, by the fewest bytes.
+        optimize: As in ``ExportOptions``.
     """
     model = record.load_model(candidate_id)
     outcomes = record.history().evaluations
@@ -164,6 +166,7 @@ def export_candidate(
         architecture=candidate.architecture,
         dataset=stored["name"],
         dataset_source=stored["source"],
+        optimize=optimize,
     )
     plan = plan_memory(model, policy=policy)
     return export_c(model, plan, out_dir, options=options).folder

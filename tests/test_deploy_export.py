@@ -77,6 +77,19 @@ def test_folder_holds_only_what_the_model_needs(tmp_path: Path) -> None:
     }
 
 
+def test_speed_inlines_a_kernel_for_each_operator(tmp_path: Path) -> None:
+    """No shared kernel is left but for encoded weights and concatenations, which have no other."""
+    options = ExportOptions(optimize="speed")
+    dense = contents(export(small_model(), tmp_path / "dense", options).folder)
+    assert {name for name in dense if name.endswith(".c")} == {"model.c", "main.c"}
+    for name in (b"model_conv1_run", b"model_pool1_run", b"model_fc1_run"):
+        assert dense["model.c"].count(name) == 2
+    sparse = contents(export(small_model(sparsity=0.8), tmp_path / "sparse", options).folder)
+    assert {name for name in sparse if name.endswith(".c")} == {
+        *("model.c", "main.c", "ss_conv2d_gaps4.c", "ss_fully_connected_gaps4.c")
+    }
+
+
 def test_generated_files_begin_with_generator_and_hash(tmp_path: Path) -> None:
     """Whoever finds a file can tell what wrote it, and from which model."""
     model = small_model()
@@ -334,6 +347,23 @@ def test_constants_take_the_predicted_flash_on_a_microcontroller(tmp_path: Path,
     constants = [int(row[1]) for row in rows if row and row[0].startswith(".rodata")]
     assert sum(constants) == plan.flash_bytes
     assert not any(int(row[1]) for row in rows if row and row[0].startswith((".data", ".bss")))
+
+
+def test_records_of_specialised_operators_take_no_flash(tmp_path: Path) -> None:
+    """The compiler resolves them, so that the constants are less than was planned."""
+    compiler = Compiler((requires_tool("arm-none-eabi-gcc"), "-mcpu=cortex-m4", "-mthumb"), "")
+    size = requires_tool("arm-none-eabi-size")
+    model = small_model()
+    plan = plan_memory(model)
+    folder = export(model, tmp_path / "export", ExportOptions(optimize="speed")).folder
+    flags = ("-O2", "-ffunction-sections", "-fdata-sections", "-c")
+    compile_c(compiler, [folder / "model.c"], tmp_path / "model.o", flags=flags)
+    listing = subprocess.run(
+        [size, "-A", str(tmp_path / "model.o")], capture_output=True, text=True, check=True
+    )
+    rows = [line.split() for line in listing.stdout.splitlines()]
+    constants = sum(int(row[1]) for row in rows if row and row[0].startswith(".rodata"))
+    assert 0 < constants <= plan.flash_bytes - sum(layer.table_bytes for layer in plan.layers)
 
 
 def test_missing_compiler_names_packages() -> None:

@@ -12,7 +12,13 @@ from runtime_structs import ConvGeometry, FullyConnectedGeometry, pointer
 
 from sparse_search.deploy.build import Compiler, compile_c, find_compiler
 from sparse_search.deploy.encoded_kernels import kernel_name
-from sparse_search.deploy.runtime_files import all_kernels, write_runtime
+from sparse_search.deploy.runtime_files import (
+    all_kernels,
+    files_for,
+    inline_header,
+    runtime_text,
+    write_runtime,
+)
 from sparse_search.encoding import ALL_ENCODINGS, encode_as
 from sparse_search.integer import ConcatInput, concat
 
@@ -264,13 +270,20 @@ def test_encoded_kernel_equals_dense_kernel(
         ("clang", "-O2"),
         ("arm-none-eabi-gcc", "-mcpu=cortex-m0plus", "-mthumb", "-Os"),
         ("arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-O2"),
+        ("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", "-O2"),
     ],
     ids=" ".join,
 )
 def test_runtime_compiles_without_a_message(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Strict flags, several compilers and cores; no function needs the heap or the stdio."""
     compiler = Compiler((requires_tool(command[0]),), "")
-    for source in write_runtime(tmp_path, all_kernels()):
+    inline = tmp_path / "inline.c"
+    headers = sorted(filter(None, map(inline_header, all_kernels())))
+    assert len(headers) == 6
+    inline.write_text("".join(f'#include "{name}"\n' for name in headers) + "extern int unused;\n")
+    for name in files_for((), headers):
+        (tmp_path / name).write_text(runtime_text(name))
+    for source in [*write_runtime(tmp_path, all_kernels()), inline]:
         output = tmp_path / f"{source.stem}.o"
         compile_c(compiler, [source], output, flags=(*command[1:], "-c"))
     for path in tmp_path.glob("*.[ch]"):

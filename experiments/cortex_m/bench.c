@@ -29,6 +29,7 @@
 extern uint32_t bss_begin, bss_end, stack_top;
 
 static uint32_t operator_ticks[OPERATORS];
+static uint32_t checksums[OPERATORS];
 static uint32_t operators;
 static uint32_t last;
 static volatile uint32_t wraps; /* of a timer that is shorter than 32 bits */
@@ -41,27 +42,33 @@ static void semihost(uint32_t operation, const void *argument)
     __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
 }
 
-void bench_print(const char *name, uint32_t ticks, int equal)
+static void print_number(uint32_t number)
 {
-    char digits[] = " 0000000000 ?\n";
+    char digits[] = " 0000000000";
 
     for (int i = 10; i > 0; i--) {
-        digits[i] = (char)('0' + ticks % 10u);
-        ticks /= 10u;
+        digits[i] = (char)('0' + number % 10u);
+        number /= 10u;
     }
-    digits[12] = equal ? '1' : '0';
-    semihost(SYS_WRITE0, name);
     semihost(SYS_WRITE0, digits);
 }
 
-int bench_equal(const int8_t *first, const int8_t *second, uint32_t count)
+void bench_print(const char *name, uint32_t ticks, uint32_t value)
 {
-    uint32_t same = 0;
+    semihost(SYS_WRITE0, name);
+    print_number(ticks);
+    print_number(value);
+    semihost(SYS_WRITE0, "\n");
+}
 
+uint32_t bench_equal(const int8_t *first, const int8_t *second, uint32_t count)
+{
     for (uint32_t i = 0; i < count; i++) {
-        same += first[i] == second[i];
+        if (first[i] != second[i]) {
+            return 0u;
+        }
     }
-    return same == count;
+    return 1u;
 }
 
 uint32_t bench_ticks(void)
@@ -74,10 +81,15 @@ void sparse_search_trace(uint16_t operator_index, const int8_t *output, uint32_t
 {
     const uint32_t now = bench_ticks();
 
-    (void)output;
-    (void)bytes;
+    uint32_t sum = 0u;
+
     operator_ticks[operator_index] = now - last;
     operators = operator_index + 1u;
+    checksums[operator_index] = 0u;
+    for (uint32_t i = 0; i < bytes; i++) {
+        sum += (uint8_t)output[i];
+        checksums[operator_index] += sum;
+    }
     last = bench_ticks();
 }
 
@@ -86,10 +98,10 @@ void bench_start(void)
     last = bench_ticks();
 }
 
-void bench_print_operators(const char *name, int equal)
+void bench_print_operators(const char *name)
 {
     for (uint32_t i = 0; i < operators; i++) {
-        bench_print(name, operator_ticks[i], equal);
+        bench_print(name, operator_ticks[i], checksums[i]);
     }
 }
 

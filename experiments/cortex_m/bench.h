@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* Runs `call`, and prints the name, the timer's ticks and whether `output` equals `expected`. */
+/* Runs `call`, and prints the name, the timer's ticks and 1 or 0, whether `output` equals `expected`. */
 #define MEASURE(name, call, output)                                                                \
     do {                                                                                           \
         const uint32_t start = bench_ticks();                                                      \
@@ -18,12 +18,13 @@
 
 void bench(void);
 uint32_t bench_ticks(void);
-void bench_print(const char *name, uint32_t ticks, int equal);
-int bench_equal(const int8_t *first, const int8_t *second, uint32_t count);
+void bench_print(const char *name, uint32_t ticks, uint32_t value);
+uint32_t bench_equal(const int8_t *first, const int8_t *second, uint32_t count);
 
-/* Ticks of every operator of the model that ran last, where it is compiled with its trace:
- * bench_start is called before the model, bench_print_operators after it. */
+/* Prints ticks and a checksum of the output of every operator of a model that is compiled with its
+ * trace: bench_start is called before the model, bench_print_operators after it. The checksum is
+ * the sum of all sums of the first bytes: s1 + (s1 + s2) + (s1 + s2 + s3) + ..., modulo 2^32. */
 void bench_start(void);
-void bench_print_operators(const char *name, int equal);
+void bench_print_operators(const char *name);
 
 #endif

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from ..deploy import Optimize
 from .shared import CountCode, DataDir, MaxMacCost, RunFolder, console, load_if_there
 
 
@@ -18,6 +19,10 @@ def export(
     data_dir: DataDir = None,
     max_mac_cost: MaxMacCost = None,
     count_code: CountCode = False,
+    optimize: Annotated[
+        Optimize,
+        typer.Option(help="size: kernels are shared; speed: each operator has its own kernel."),
+    ] = "size",
 ) -> None:
     """Write one model of a run as C."""
     from ..delivery import export_candidate
@@ -34,7 +39,7 @@ def export(
     stored = record.settings["dataset"]
     data = load_if_there(stored["source"], data_dir, record.settings["seed"])
     policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)
-    path = export_candidate(record, candidate, out, data, policy)
+    path = export_candidate(record, candidate, out, data, policy, optimize)
     console.print(f"candidate {candidate} exported to {path}; next: sparse-search verify {path}")
 
 

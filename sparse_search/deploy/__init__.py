@@ -2,6 +2,7 @@
 
 from .certificate import Certificate, Difference
 from .export import Export, ExportOptions, export_c
+from .render import Optimize
 from .verify import verify
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Difference",
     "Export",
     "ExportOptions",
+    "Optimize",
     "export_c",
     "verify",
 ]

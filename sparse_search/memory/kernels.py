@@ -1,6 +1,7 @@
 """KernelLibrary: whose kernels run the model, since they decide scratch memory and storage."""
 
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class KernelLibrary(StrEnum):
@@ -15,3 +16,23 @@ class KernelLibrary(StrEnum):
     CMSIS_SCALAR = "cmsis-nn-scalar"
     CMSIS_DSP = "cmsis-nn-dsp"
     CMSIS_MVE = "cmsis-nn-mve"
+
+
+OUTPUT_BLOCK = MappingProxyType(
+    {
+        "conv2d": 2,
+        "depthwise_conv2d": 1,
+        "max_pool2d": 1,
+        "avg_pool2d": 1,
+        "add": 4,
+    }
+)
+"""Output pixels that a kernel of the runtime writes at a time, by kind of operator; elements for
+"add".
+
+Blocks are written in the order of the output, rows first, all channels of a block before the next
+block. While a block is written, the input is read from the first byte on that its pixels or later
+ones need, and nothing before that. So an output may lie over the part of its own input that is no
+longer needed. Figures are the most of all variants: dense and encoded weights, for size and for
+speed, any core. Fully connected operators and concatenations promise no order.
+"""

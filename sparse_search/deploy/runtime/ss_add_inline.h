@@ -39,23 +39,21 @@ SS_INLINE void ss_add_inline(const ss_add_geometry *geometry, const int8_t *inpu
     const int32_t act_min = SS_READ_I8(&geometry->act_min);
     const int32_t act_max = SS_READ_I8(&geometry->act_max);
 
-#if SS_MVE
-    for (int32_t i = 0; i < count; i += 4) {
-        const mve_pred16_t some = vctp32q((uint32_t)(count - i));
-        const int32x4_t a = vsubq_n_s32(vldrbq_z_s32(input1 + i, some), zero_point1);
-        const int32x4_t b = vsubq_n_s32(vldrbq_z_s32(input2 + i, some), zero_point2);
-        const int32x4_t sum =
-            vaddq_s32(ss_mve_scale(vshlq_n_s32(a, SS_ADD_HEADROOM), vdupq_n_s32(multiplier1),
-                                   vdupq_n_s32(shift1)),
-                      ss_mve_scale(vshlq_n_s32(b, SS_ADD_HEADROOM), vdupq_n_s32(multiplier2),
-                                   vdupq_n_s32(shift2)));
-        const int32x4_t scaled =
-            ss_mve_scale(sum, vdupq_n_s32(multiplier_out), vdupq_n_s32(shift_out));
+    int32_t i = 0;
 
-        vstrbq_p_s32(output + i, ss_mve_clamp(scaled, zero_point_out, act_min, act_max), some);
+#if SS_MVE
+    for (; shift_out <= 0 && i + 4 <= count; i += 4) {
+        const int32x4_t a = vsubq_n_s32(vldrbq_s32(input1 + i), zero_point1);
+        const int32x4_t b = vsubq_n_s32(vldrbq_s32(input2 + i), zero_point2);
+        const int32x4_t sum = vaddq_s32(
+            ss_mve_scale_all(vshlq_n_s32(a, SS_ADD_HEADROOM), multiplier1, shift1),
+            ss_mve_scale_all(vshlq_n_s32(b, SS_ADD_HEADROOM), multiplier2, shift2));
+
+        vstrbq_s32(output + i, ss_mve_clamp(ss_mve_scale_all(sum, multiplier_out, shift_out),
+                                            zero_point_out, act_min, act_max));
     }
-#else
-    for (int32_t i = 0; i < count; i++) {
+#endif
+    for (; i < count; i++) {
         const int32_t a = ((int32_t)input1[i] - zero_point1) * ((int32_t)1 << SS_ADD_HEADROOM);
         const int32_t b = ((int32_t)input2[i] - zero_point2) * ((int32_t)1 << SS_ADD_HEADROOM);
         const int32_t sum =
@@ -68,7 +66,6 @@ SS_INLINE void ss_add_inline(const ss_add_geometry *geometry, const int8_t *inpu
             output[i] = ss_clamp(scaled, zero_point_out, act_min, act_max);
         }
     }
-#endif
 }
 
 #endif

@@ -29,6 +29,7 @@ SS_INLINE void ss_depthwise_channel(const ss_conv_shape *shape, ss_depthwise_win
 
     ss_begin_block(to, channel, &sum, 1, 1);
     for (; window.rows > 0; window.rows--) {
+        SS_UNROLL(5)
         for (int32_t x = 0; x < window.columns; x++) {
             const int32_t at = x * shape->in_c + channel;
 
@@ -72,29 +73,26 @@ SS_INLINE void ss_depthwise_word(const ss_conv_shape *shape, ss_depthwise_window
 #endif
 
 #if SS_MVE
-/* The channels from `channel` on, four at most. */
+/* Four channels. */
 SS_INLINE void ss_depthwise_vector(const ss_conv_shape *shape, ss_depthwise_window window,
                                    const ss_output *to, int32_t channel, int8_t *output)
 {
-    const mve_pred16_t some = vctp32q((uint32_t)(shape->in_c - channel));
-    int32x4_t sums = vldrwq_z_s32(to->bias + channel, some);
+    int32x4_t sums = vldrwq_s32(to->bias + channel);
 
     for (; window.rows > 0; window.rows--) {
         SS_UNROLL(5)
         for (int32_t x = 0; x < window.columns; x++) {
             const int32_t at = x * shape->in_c + channel;
-            const int32x4_t elements = vldrbq_z_s32(window.input + at, some);
-            const int32x4_t weights = vldrbq_z_s32(window.weights + at, some);
+            const int32x4_t elements = vldrbq_s32(window.input + at);
+            const int32x4_t weights = vldrbq_s32(window.weights + at);
 
             sums = vaddq_s32(sums, vmulq_s32(vsubq_n_s32(elements, window.zero_point), weights));
         }
         window.input += shape->input_row;
         window.weights += shape->kernel_row;
     }
-    sums = ss_mve_scale(sums, vldrwq_z_s32(to->multiplier + channel, some),
-                        vldrbq_z_s32(to->shift + channel, some));
-    vstrbq_p_s32(output + channel,
-                 ss_mve_clamp(sums, to->zero_point, to->act_min, to->act_max), some);
+    sums = ss_mve_scale_channels(sums, to->multiplier + channel, to->shift + channel, to->small);
+    vstrbq_s32(output + channel, ss_mve_clamp(sums, to->zero_point, to->act_min, to->act_max));
 }
 #endif
 
@@ -105,7 +103,7 @@ SS_INLINE void ss_depthwise_pixel(const ss_conv_shape *shape, ss_depthwise_windo
     int32_t channel = 0;
 
 #if SS_MVE
-    for (; channel < shape->in_c; channel += 4) {
+    for (; channel + 4 <= shape->in_c; channel += 4) {
         ss_depthwise_vector(shape, window, to, channel, output);
     }
 #elif SS_DSP

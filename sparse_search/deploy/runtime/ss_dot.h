@@ -17,7 +17,7 @@
 #endif
 
 #if SS_MVE
-#define SS_PIXELS 1
+#define SS_PIXELS 2
 #define SS_OUTPUTS 4
 #define SS_ROWS 4
 #elif SS_SHORT_MULTIPLY
@@ -99,70 +99,104 @@ SS_INLINE void ss_dot_word(const ss_block *block, int32_t at, int pixels, int ou
 }
 #endif
 
-#if SS_MVE
-/* The same for `count` elements from `at` on; whole is the constant 1 where they are 16. */
-SS_INLINE void ss_dot_vector(const ss_block *block, int32_t at, int32_t count, int whole,
-                             int outputs, int32_t *sums)
-{
-    const mve_pred16_t some = vctp8q((uint32_t)count);
-    const int8_t *const input = block->input + at;
-    const int8x16_t elements = whole ? vldrbq_s8(input) : vldrbq_z_s8(input, some);
-
-    SS_UNROLL(4)
-    for (int o = 0; o < outputs; o++) {
-        const int8_t *const row = block->weights + o * block->weights_stride + at;
-        const int8x16_t weights = whole ? vldrbq_s8(row) : vldrbq_z_s8(row, some);
-
-        sums[o] = vmladavaq_s8(sums[o], weights, elements);
-        sums[outputs + o] = vaddvaq_s8(sums[outputs + o], weights);
-    }
-}
-#endif
-
 /* Adds a row of the window to sums [pixels][outputs]; pixels and outputs are constants. */
 SS_INLINE void ss_dot_row(ss_block *block, int pixels, int outputs, int32_t *sums)
 {
     int32_t at = 0;
 
 #if SS_DSP
+    if (SS_IS_CONSTANT(block->run)) {
+        for (; at + 16 <= block->run; at += 16) {
+            SS_UNROLL(4)
+            for (int32_t word = 0; word < 16; word += 4) {
+                SS_HIDE(block->input);
+                ss_dot_word(block, at + word, pixels, outputs, sums);
+            }
+        }
+    }
     for (; at + 4 <= block->run; at += 4) {
         SS_HIDE(block->input);
         ss_dot_word(block, at, pixels, outputs, sums);
     }
 #endif
+    if (SS_IS_CONSTANT(block->run)) {
+        SS_UNROLL(4)
+        for (; at < block->run; at++) {
+            ss_dot_element(block, at, pixels, outputs, sums);
+        }
+    }
     for (; at < block->run; at++) {
         ss_dot_element(block, at, pixels, outputs, sums);
     }
 }
 
-/* Adds the window to sums [pixels][outputs]; pixels and outputs are constants, 4 at most. */
-SS_INLINE void ss_dot_window(ss_block block, int pixels, int outputs, int32_t *sums)
-{
 #if SS_MVE
-    int32_t both[8]; /* products with the input, then sums of the weights */
+/* Adds elements at .. at + 15, or where `whole` is the constant 0 the first ones that `some` names,
+ * to sums [pixels][outputs] and to the sums of the weights [outputs]. */
+SS_INLINE void ss_dot_vector(const ss_block *block, int32_t at, int whole, mve_pred16_t some,
+                             int pixels, int outputs, int32_t *sums, int32_t *weight_sums)
+{
+    int8x16_t elements[2];
 
+    SS_UNROLL(2)
+    for (int p = 0; p < pixels; p++) {
+        const int8_t *const input = block->input + p * block->input_stride + at;
+
+        elements[p] = whole ? vldrbq_s8(input) : vldrbq_z_s8(input, some);
+    }
     SS_UNROLL(4)
     for (int o = 0; o < outputs; o++) {
-        both[o] = sums[o];
-        both[outputs + o] = 0;
+        const int8_t *const row = block->weights + o * block->weights_stride + at;
+        const int8x16_t weights = whole ? vldrbq_s8(row) : vldrbq_z_s8(row, some);
+
+        weight_sums[o] = vaddvaq_s8(weight_sums[o], weights);
+        SS_UNROLL(2)
+        for (int p = 0; p < pixels; p++) {
+            sums[p * outputs + o] = vmladavaq_s8(sums[p * outputs + o], weights, elements[p]);
+        }
     }
+}
+
+/* Adds the window to sums [pixels][stride], `outputs` of each pixel; pixels * outputs is at most 4,
+ * since there are eight registers that can be added to. */
+SS_INLINE void ss_dot_vectors(ss_block block, int pixels, int outputs, int stride, int32_t *sums)
+{
+    int32_t products[4] = {0, 0, 0, 0}, weight_sums[4] = {0, 0, 0, 0};
+    const mve_pred16_t some = vctp8q((uint32_t)block.run & 15u);
+
     for (; block.rows > 0; block.rows--) {
         int32_t at = 0;
 
         for (; at + 16 <= block.run; at += 16) {
-            ss_dot_vector(&block, at, 16, 1, outputs, both);
+            ss_dot_vector(&block, at, 1, some, pixels, outputs, products, weight_sums);
         }
         if (at < block.run) {
-            ss_dot_vector(&block, at, block.run - at, 0, outputs, both);
+            ss_dot_vector(&block, at, 0, some, pixels, outputs, products, weight_sums);
         }
         block.input += block.input_row;
         block.weights += block.weights_row;
     }
     SS_UNROLL(4)
     for (int o = 0; o < outputs; o++) {
-        sums[o] = both[o] - block.zero_point * both[outputs + o];
+        SS_UNROLL(2)
+        for (int p = 0; p < pixels; p++) {
+            sums[p * stride + o] += products[p * outputs + o] - block.zero_point * weight_sums[o];
+        }
     }
-    (void)pixels;
+}
+#endif
+
+/* Adds the window to sums [pixels][outputs]; pixels and outputs are constants, 4 at most. */
+SS_INLINE void ss_dot_window(ss_block block, int pixels, int outputs, int32_t *sums)
+{
+#if SS_MVE
+    if (pixels * outputs <= 4) {
+        ss_dot_vectors(block, pixels, outputs, outputs, sums);
+    } else {
+        ss_dot_vectors(block, 2, 2, outputs, sums);
+        block.weights += 2 * block.weights_stride;
+        ss_dot_vectors(block, 2, 2, outputs, sums + 2);
+    }
 #else
     for (; block.rows > 0; block.rows--) {
         ss_dot_row(&block, pixels, outputs, sums);

@@ -2,6 +2,9 @@
  *
  * Instructions of the DSP extension that C has no words for, one function each. A word holds four
  * bytes or two halves, the lowest first.
+ *
+ * All are volatile, so that they stay in the order in which they are written: a compiler that moves
+ * every load and widening of an unrolled loop to its beginning runs out of registers.
  */
 #ifndef SS_DSP_H
 #define SS_DSP_H
@@ -22,7 +25,7 @@ SS_INLINE int32_t ss_even_plus(int32_t bytes, int32_t addend)
 {
     int32_t halves;
 
-    __asm__("sxtab16 %0, %1, %2" : "=r"(halves) : "r"(addend), "r"(bytes));
+    __asm__ volatile("sxtab16 %0, %1, %2" : "=r"(halves) : "r"(addend), "r"(bytes));
     return halves;
 }
 
@@ -31,7 +34,7 @@ SS_INLINE int32_t ss_odd_plus(int32_t bytes, int32_t addend)
 {
     int32_t halves;
 
-    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(halves) : "r"(addend), "r"(bytes));
+    __asm__ volatile("sxtab16 %0, %1, %2, ror #8" : "=r"(halves) : "r"(addend), "r"(bytes));
     return halves;
 }
 
@@ -40,7 +43,7 @@ SS_INLINE int32_t ss_even(int32_t bytes)
 {
     int32_t halves;
 
-    __asm__("sxtb16 %0, %1" : "=r"(halves) : "r"(bytes));
+    __asm__ volatile("sxtb16 %0, %1" : "=r"(halves) : "r"(bytes));
     return halves;
 }
 
@@ -49,28 +52,28 @@ SS_INLINE int32_t ss_odd(int32_t bytes)
 {
     int32_t halves;
 
-    __asm__("sxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(bytes));
+    __asm__ volatile("sxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(bytes));
     return halves;
 }
 
 /* `sum` plus the products of both pairs of halves. */
 SS_INLINE int32_t ss_add_products(int32_t a, int32_t b, int32_t sum)
 {
-    __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
     return sum;
 }
 
 /* `sum` plus the product of the low halves. */
 SS_INLINE int32_t ss_add_low_product(int32_t a, int32_t b, int32_t sum)
 {
-    __asm__("smlabb %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    __asm__ volatile("smlabb %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
     return sum;
 }
 
 /* `sum` plus the product of the high halves. */
 SS_INLINE int32_t ss_add_high_product(int32_t a, int32_t b, int32_t sum)
 {
-    __asm__("smlatt %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
+    __asm__ volatile("smlatt %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b));
     return sum;
 }
 
@@ -79,7 +82,7 @@ SS_INLINE int32_t ss_max4(int32_t a, int32_t b)
 {
     int32_t largest;
 
-    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(largest) : "r"(a), "r"(b) : "cc");
+    __asm__ volatile("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(largest) : "r"(a), "r"(b) : "cc");
     return largest;
 }
 

@@ -68,11 +68,16 @@ SS_INLINE void ss_finish_block(const ss_output *to, int32_t channel, const int32
                                int pixels, int outputs, int8_t *output, int32_t stride)
 {
 #if SS_MVE
-    if (pixels == 1 && outputs == 4) {
-        const int32x4_t values = ss_mve_scale_channels(vldrwq_s32(sums), to->multiplier + channel,
-                                                       to->shift + channel);
+    if (outputs == 4) {
+        SS_UNROLL(2)
+        for (int p = 0; p < pixels; p++) {
+            const int32x4_t values =
+                ss_mve_scale_channels(vldrwq_s32(sums + p * outputs), to->multiplier + channel,
+                                      to->shift + channel, to->small);
 
-        vstrbq_s32(output, ss_mve_clamp(values, to->zero_point, to->act_min, to->act_max));
+            vstrbq_s32(output + p * stride,
+                       ss_mve_clamp(values, to->zero_point, to->act_min, to->act_max));
+        }
         return;
     }
 #endif

@@ -50,6 +50,13 @@
 #define SS_HIDE(pointer) ((void)0)
 #endif
 
+/* Whether the compiler knows a value where it inlines. */
+#if defined(__GNUC__)
+#define SS_IS_CONSTANT(value) __builtin_constant_p(value)
+#else
+#define SS_IS_CONSTANT(value) 0
+#endif
+
 #define SS_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
 #define SS_UNROLL(count) SS_PRAGMA(unroll count)
