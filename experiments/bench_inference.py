@@ -46,8 +46,7 @@ from sparse_search.integer import INPUT_QUANTIZATION, QuantizedWeights, TensorQu
 from sparse_search.memory import KernelLibrary, plan_memory
 from sparse_search.quantized import QuantizedModel
 
-from .bench_encodings import first_line
-from .emulator import CORES, Core, compile_objects
+from .emulator import CORES, Core, compile_objects, first_line
 from .model_program import model_sources, run_models
 from .provenance import add_arguments, write_results
 

@@ -137,3 +137,9 @@ def run(core: Core, elf: Path) -> list[list[str]]:
             f"{result.stderr[-500:]}"
         )
     return [line.split() for line in result.stderr.splitlines()]
+
+
+def first_line(program: str) -> str:
+    """What a program says about its version."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return said.stdout.splitlines()[0]

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from conftest import requires_tool
 from numpy.typing import NDArray
-from runtime_structs import ConvGeometry, FullyConnectedGeometry, pointer
+from runtime_structs import (
+    AddGeometry,
+    ConvGeometry,
+    FullyConnectedGeometry,
+    PoolGeometry,
+    pointer,
+)
 
 from sparse_search.deploy.build import Compiler, compile_c, find_compiler
 from sparse_search.deploy.encoded_kernels import kernel_name
@@ -31,26 +37,6 @@ INEXPRESSIBLE = {"conv_12_grouped", "dw_05_mult2", "softmax_01", "softmax_02"}
 CASES = sorted({str(case) for case in GOLDEN["case_ids"]} - INEXPRESSIBLE)
 
 Fields = Mapping[str, NDArray[np.generic]]
-
-
-class PoolGeometry(ctypes.Structure):
-    """ss_pool_geometry."""
-
-    _fields_ = [
-        *((n, ctypes.c_uint16) for n in ("in_h", "in_w", "channels", "out_h", "out_w")),
-        *((n, ctypes.c_uint8) for n in ("k_h", "k_w", "s_h", "s_w", "pad_top", "pad_left")),
-    ]
-
-
-class AddGeometry(ctypes.Structure):
-    """ss_add_geometry."""
-
-    _fields_ = [
-        ("count", ctypes.c_uint32),
-        *((n, ctypes.c_int32) for n in ("multiplier1", "multiplier2", "multiplier_out")),
-        *((n, ctypes.c_int8) for n in ("shift1", "shift2", "shift_out")),
-        *((n, ctypes.c_int8) for n in ("zp1", "zp2", "zp_out", "act_min", "act_max")),
-    ]
 
 
 class ConcatGeometry(ctypes.Structure):

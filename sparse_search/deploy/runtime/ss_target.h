@@ -42,8 +42,8 @@
 #define SS_NEVER_INLINE static
 #endif
 
-/* The compiler forgets how it came by a pointer: it shall not save a load by keeping what an earlier
- * pass has loaded in a register that is needed for something else. */
+/* The compiler forgets how it came by a pointer. It shall not save a load by keeping what an
+ * earlier pass has loaded in a register that is needed for something else. */
 #if defined(__GNUC__) && !defined(SS_PORTABLE)
 #define SS_HIDE(pointer) __asm__("" : "+r"(pointer))
 #else
