@@ -12,6 +12,7 @@ cmsis_nn_instructions           of CMSIS-NN 7's wrapper on the same layer, gcc 1
 ratio                           of the two
 scratch_bytes                   working memory beside input and output
 cmsis_nn_scratch_bytes          what CMSIS-NN asks for
+stack_bytes                     of the largest function
 code_bytes                      machine code of the layer and of what it calls
 constant_bytes                  weights, biases, multipliers, shifts and parameter records in flash
 
@@ -135,18 +136,28 @@ def export_layer(graph: Graph, optimize: Optimize, folder: Path) -> Export:
     return export_c(model, plan_memory(model), folder, options=options)
 
 
-def code_bytes(core: Core, export: Export, folder: Path, flags: tuple[str, ...]) -> int:
-    """Machine code of a model's operators, without the functions of the model's interface."""
+def code_and_stack(
+    core: Core, export: Export, folder: Path, flags: tuple[str, ...]
+) -> tuple[int, int]:
+    """Bytes of a model's operators, without the functions of the model's interface."""
     folder.mkdir()
     objects = compile_objects(
-        core, model_sources(export), folder, include=[export.folder], flags=flags
+        core,
+        model_sources(export),
+        folder,
+        include=[export.folder],
+        flags=(*flags, "-fstack-usage"),
     )
     listing = subprocess.run(
         ["arm-none-eabi-size", "-A", *map(str, objects)], capture_output=True, text=True, check=True
     ).stdout
-    interface = {f".text.model_{name}" for name in ("input", "output", "invoke", "argmax")}
-    rows = [line.split() for line in listing.splitlines() if line.startswith(".text")]
-    return sum(int(size) for name, size, _ in rows if name not in interface)
+    interface = {f"model_{name}" for name in ("input", "output", "invoke", "argmax")}
+    sections = [line.split() for line in listing.splitlines() if line.startswith(".text")]
+    sizes = [int(s) for name, s, _ in sections if name.removeprefix(".text.") not in interface]
+    reports = [o.with_suffix(".su").read_text().splitlines() for o in objects]
+    frames = [line.split("\t") for report in reports for line in report]
+    stack = [int(s) for name, s, _ in frames if name.split(":")[-1] not in interface]
+    return sum(sizes), max(stack)
 
 
 def measure(core: Core, name: str, graph: Graph, optimize: Optimize) -> dict[str, Any]:
@@ -160,7 +171,7 @@ def measure(core: Core, name: str, graph: Graph, optimize: Optimize) -> dict[str
         folder = Path(temporary)
         export = export_layer(graph, optimize, folder / "export")
         runs = run_models(core, [export], folder / "run", flags)["model"]
-        code = code_bytes(core, export, folder / "code", flags)
+        code, stack = code_and_stack(core, export, folder / "code", flags)
     if not all(run.equal for run in runs):
         raise RuntimeError(f"{name} on {core.name} for {optimize} differs from the reference")
     instructions = runs[-1].instructions
@@ -178,6 +189,7 @@ def measure(core: Core, name: str, graph: Graph, optimize: Optimize) -> dict[str
         "cmsis_nn_scratch_bytes": sum(
             a.size_bytes for a in other.allocations if a.kind == "scratch"
         ),
+        "stack_bytes": stack,
         "code_bytes": code,
         "constant_bytes": plan.layers[-1].flash_bytes,
     }

@@ -257,6 +257,7 @@ def test_encoded_kernel_equals_dense_kernel(
         ("arm-none-eabi-gcc", "-mcpu=cortex-m0plus", "-mthumb", "-Os"),
         ("arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-O2"),
         ("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", "-O2"),
+        ("avr-gcc", "-mmcu=atmega328p", "-Os"),
     ],
     ids=" ".join,
 )

@@ -60,7 +60,7 @@
 #define SS_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
 #define SS_UNROLL(count) SS_PRAGMA(unroll count)
-#elif defined(__GNUC__)
+#elif defined(__GNUC__) && __GNUC__ >= 8
 #define SS_UNROLL(count) SS_PRAGMA(GCC unroll count)
 #else
 #define SS_UNROLL(count)
