@@ -161,9 +161,13 @@ SS_INLINE void ss_dot_vector(const ss_block *block, int32_t at, int whole, mve_p
  * since there are eight registers that can be added to. */
 SS_INLINE void ss_dot_vectors(ss_block block, int pixels, int outputs, int stride, int32_t *sums)
 {
-    int32_t products[4] = {0, 0, 0, 0}, weight_sums[4] = {0, 0, 0, 0};
+    int32_t products[4], weight_sums[4] = {0, 0, 0, 0};
     const mve_pred16_t some = vctp8q((uint32_t)block.run & 15u);
 
+    SS_UNROLL(4)
+    for (int i = 0; i < pixels * outputs; i++) {
+        products[i] = sums[i / outputs * stride + i % outputs];
+    }
     for (; block.rows > 0; block.rows--) {
         int32_t at = 0;
 
@@ -177,11 +181,9 @@ SS_INLINE void ss_dot_vectors(ss_block block, int pixels, int outputs, int strid
         block.weights += block.weights_row;
     }
     SS_UNROLL(4)
-    for (int o = 0; o < outputs; o++) {
-        SS_UNROLL(2)
-        for (int p = 0; p < pixels; p++) {
-            sums[p * stride + o] += products[p * outputs + o] - block.zero_point * weight_sums[o];
-        }
+    for (int i = 0; i < pixels * outputs; i++) {
+        sums[i / outputs * stride + i % outputs] =
+            products[i] - block.zero_point * weight_sums[i % outputs];
     }
 }
 #endif
