@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import requires_tool
+from inline_kernels import INLINE_KINDS, write_inline_kernels
 from numpy.typing import NDArray
 from runtime_structs import (
     AddGeometry,
@@ -18,13 +19,7 @@ from runtime_structs import (
 
 from sparse_search.deploy.build import Compiler, compile_c, find_compiler
 from sparse_search.deploy.encoded_kernels import kernel_name
-from sparse_search.deploy.runtime_files import (
-    all_kernels,
-    files_for,
-    inline_header,
-    runtime_text,
-    write_runtime,
-)
+from sparse_search.deploy.runtime_files import all_kernels, write_runtime
 from sparse_search.encoding import ALL_ENCODINGS, encode_as
 from sparse_search.integer import ConcatInput, concat
 
@@ -50,13 +45,14 @@ class ConcatGeometry(ctypes.Structure):
     ]
 
 
-@pytest.fixture(scope="module", params=["fast", "portable"])
+@pytest.fixture(scope="module", params=["fast", "portable", "inline"])
 def runtime(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> ctypes.CDLL:
     """Every kernel in one shared library, and the requantization as a function.
 
-    Once with what the compiler's machine is good at, once in plain C99.
+    Once with what the compiler's machine is good at, once in plain C99, and once with the bodies
+    that are inlined for speed in the place of the shared kernels.
     """
     requires_tool("gcc")
     folder = tmp_path_factory.mktemp("runtime")
@@ -69,6 +65,10 @@ def runtime(
     )
     library = folder / "runtime.so"
     sources = [*write_runtime(folder, all_kernels()), probe]
+    if request.param == "inline":
+        shared = {f"ss_{kind}" for kind in INLINE_KINDS}
+        sources = [path for path in sources if path.stem not in shared]
+        sources.append(write_inline_kernels(folder, "ss_", small=False))
     choices = ("-DSS_PORTABLE",) if request.param == "portable" else ()
     flags = ("-O2", "-shared", "-fPIC", *choices)
     compile_c(find_compiler(), sources, library, include=[folder], flags=flags)
@@ -264,12 +264,7 @@ def test_encoded_kernel_equals_dense_kernel(
 def test_runtime_compiles_without_a_message(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Strict flags, several compilers and cores; no function needs the heap or the stdio."""
     compiler = Compiler((requires_tool(command[0]),), "")
-    inline = tmp_path / "inline.c"
-    headers = sorted(filter(None, map(inline_header, all_kernels())))
-    assert len(headers) == 6
-    inline.write_text("".join(f'#include "{name}"\n' for name in headers) + "extern int unused;\n")
-    for name in files_for((), headers):
-        (tmp_path / name).write_text(runtime_text(name))
+    inline = write_inline_kernels(tmp_path, "inline_", small=True)
     for source in [*write_runtime(tmp_path, all_kernels()), inline]:
         output = tmp_path / f"{source.stem}.o"
         compile_c(compiler, [source], output, flags=(*command[1:], "-c"))

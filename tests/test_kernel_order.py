@@ -8,31 +8,16 @@ import ctypes
 import numpy as np
 import pytest
 from conftest import requires_tool
+from inline_kernels import write_inline_kernels
 from numpy.typing import NDArray
 from runtime_structs import AddGeometry, ConvGeometry, PoolGeometry
 
 from sparse_search.deploy.build import compile_c, find_compiler
-from sparse_search.deploy.runtime_files import (
-    all_kernels,
-    files_for,
-    inline_header,
-    runtime_text,
-    write_runtime,
-)
+from sparse_search.deploy.runtime_files import all_kernels, write_runtime
 from sparse_search.graph import window_count
 from sparse_search.memory import OUTPUT_BLOCK
 
-_WEIGHTED = (
-    "const int8_t *weights, const int32_t *bias, const int32_t *multiplier, const int8_t *shift, "
-)
-_WRAPPERS = {
-    "conv2d": ("ss_conv_geometry", _WEIGHTED, "weights, bias, multiplier, shift, output, 1"),
-    "depthwise_conv2d": (
-        *("ss_conv_geometry", _WEIGHTED, "weights, bias, multiplier, shift, output, 1"),
-    ),
-    "max_pool2d": ("ss_pool_geometry", "", "output"),
-    "avg_pool2d": ("ss_pool_geometry", "", "output"),
-}
+WINDOWED = ("conv2d", "depthwise_conv2d", "max_pool2d", "avg_pool2d")
 CASES = 40
 
 
@@ -41,25 +26,8 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """The shared kernels, and those for speed as functions speed_<kind>."""
     requires_tool("gcc")
     folder = tmp_path_factory.mktemp("runtime")
-    headers = sorted(filter(None, map(inline_header, all_kernels())))
-    for name in files_for((), headers):
-        (folder / name).write_text(runtime_text(name))
-    parts = [f'#include "{name}"' for name in headers]
-    for kind, (geometry, constants, arguments) in _WRAPPERS.items():
-        opening = (
-            f"void speed_{kind}(const {geometry} *geometry, const int8_t *input, {constants}"
-            "int8_t *output)"
-        )
-        parts += [f"{opening};", f"{opening}\n{{"]
-        parts += [f"    ss_{kind}_inline(geometry, input, {arguments});", "}"]
-    opening = (
-        "void speed_add(const ss_add_geometry *geometry, const int8_t *input1, "
-        "const int8_t *input2, int8_t *output)"
-    )
-    parts += [f"{opening};", f"{opening}\n{{"]
-    parts += ["    ss_add_inline(geometry, input1, input2, output);", "}", ""]
-    (folder / "speed.c").write_text("\n".join(parts))
-    sources = [*write_runtime(folder, all_kernels()), folder / "speed.c"]
+    inline = write_inline_kernels(folder, "speed_", small=True)
+    sources = [*write_runtime(folder, all_kernels()), inline]
     flags = ("-O2", "-shared", "-fPIC")
     compile_c(find_compiler(), sources, folder / "runtime.so", include=[folder], flags=flags)
     return ctypes.CDLL(str(folder / "runtime.so"))
@@ -111,7 +79,7 @@ def address(array: NDArray[np.generic], offset: int = 0) -> ctypes.c_void_p:
 
 
 @pytest.mark.parametrize("variant", ["ss", "speed"])
-@pytest.mark.parametrize("kind", _WRAPPERS)
+@pytest.mark.parametrize("kind", WINDOWED)
 def test_output_may_lie_over_input_that_was_read(
     runtime: ctypes.CDLL, kind: str, variant: str
 ) -> None:

@@ -49,7 +49,12 @@ def _window(
         padding += pads
         size.append(window_count(shape[axis], k, stride[-1], (pads[0], pads[1])))
     top, bottom, left, right = padding
-    return (kernel[0], kernel[1]), (stride[0], stride[1]), (top, bottom, left, right), tuple(size)  # type: ignore[return-value]
+    return (
+        (kernel[0], kernel[1]),
+        (stride[0], stride[1]),
+        (top, bottom, left, right),
+        (size[0], size[1]),
+    )
 
 
 def wide_graph(generator: _Random) -> Graph:
