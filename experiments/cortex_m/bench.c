@@ -5,20 +5,6 @@
  */
 #include "bench.h"
 
-#ifdef BENCH_SYSTICK
-#define TIMER_CONTROL (*(volatile uint32_t *)0xE000E010u)
-#define TIMER_RELOAD (*(volatile uint32_t *)0xE000E014u)
-#define TIMER_VALUE (*(volatile uint32_t *)0xE000E018u)
-#define TIMER_START 7u /* on, interrupt at zero, at the processor's clock */
-#define TIMER_LARGEST 0xFFFFFFu
-#else
-#define TIMER_CONTROL (*(volatile uint32_t *)0x40000000u)
-#define TIMER_VALUE (*(volatile uint32_t *)0x40000004u)
-#define TIMER_RELOAD (*(volatile uint32_t *)0x40000008u)
-#define TIMER_START 1u
-#define TIMER_LARGEST 0xFFFFFFFFu
-#endif
-
 #define COPROCESSOR_ACCESS (*(volatile uint32_t *)0xE000ED88u)
 #define CONFIGURATION (*(volatile uint32_t *)0xE000ED14u)
 #define TRAP_UNALIGNED (1u << 3)
@@ -32,7 +18,7 @@ static uint32_t operator_ticks[OPERATORS];
 static uint32_t checksums[OPERATORS];
 static uint32_t operators;
 static uint32_t last;
-static volatile uint32_t wraps; /* of a timer that is shorter than 32 bits */
+volatile uint32_t bench_wraps;
 
 static void semihost(uint32_t operation, const void *argument)
 {
@@ -69,11 +55,6 @@ uint32_t bench_equal(const int8_t *first, const int8_t *second, uint32_t count)
         }
     }
     return 1u;
-}
-
-uint32_t bench_ticks(void)
-{
-    return wraps * (TIMER_LARGEST + 1u) + (TIMER_LARGEST - TIMER_VALUE);
 }
 
 void sparse_search_trace(uint16_t operator_index, const int8_t *output, uint32_t bytes);
@@ -136,7 +117,7 @@ static void fault(void)
 
 static void wrap(void)
 {
-    wraps++;
+    bench_wraps++;
 }
 
 typedef struct {
