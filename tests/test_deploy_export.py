@@ -78,7 +78,7 @@ def test_folder_holds_only_what_the_model_needs(tmp_path: Path) -> None:
 
 
 def test_speed_inlines_a_kernel_for_each_operator(tmp_path: Path) -> None:
-    """No shared kernel is left but for encoded weights and concatenations, which have no other."""
+    """Shared kernels are left for encoded weights only; convolutions read them by pairs."""
     options = ExportOptions(optimize="speed")
     dense = contents(export(small_model(), tmp_path / "dense", options).folder)
     assert {name for name in dense if name.endswith(".c")} == {"model.c", "main.c"}
@@ -86,7 +86,7 @@ def test_speed_inlines_a_kernel_for_each_operator(tmp_path: Path) -> None:
         assert dense["model.c"].count(name) == 2
     sparse = contents(export(small_model(sparsity=0.8), tmp_path / "sparse", options).folder)
     assert {name for name in sparse if name.endswith(".c")} == {
-        *("model.c", "main.c", "ss_conv2d_gaps4.c", "ss_fully_connected_gaps4.c")
+        *("model.c", "main.c", "ss_conv2d_gaps4_pairs.c", "ss_fully_connected_gaps4.c")
     }
 
 

@@ -14,9 +14,11 @@ from runtime_structs import AddGeometry, ConvGeometry, PoolGeometry
 
 from sparse_search.deploy.build import compile_c, find_compiler
 from sparse_search.deploy.runtime_files import all_kernels, write_runtime
+from sparse_search.encoding import encode_as
 from sparse_search.graph import window_count
 from sparse_search.memory import OUTPUT_BLOCK
 
+ENCODING = "bitmap"
 WINDOWED = ("conv2d", "depthwise_conv2d", "max_pool2d", "avg_pool2d")
 CASES = 40
 
@@ -39,13 +41,12 @@ def overlap(written: NDArray[np.int64], needed: NDArray[np.int64], block: int) -
     Args:
         written: Bytes of output at the end of each pixel.
         needed: First byte of input that each pixel reads.
-        block: Pixels that are written at a time.
+        block: Pixels that are written at a time; a block may begin at any.
     """
     later = np.minimum.accumulate(needed[::-1])[::-1]
     pixels = len(written)
     return max(
-        int(written[min(first + block, pixels) - 1] - later[first])
-        for first in range(0, pixels, block)
+        int(written[min(first + block, pixels) - 1] - later[first]) for first in range(pixels)
     )
 
 
@@ -78,13 +79,18 @@ def address(array: NDArray[np.generic], offset: int = 0) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data + offset)
 
 
-@pytest.mark.parametrize("variant", ["ss", "speed"])
-@pytest.mark.parametrize("kind", WINDOWED)
+FUNCTIONS = [
+    *((kind, f"{variant}_{kind}") for kind in WINDOWED for variant in ("ss", "speed")),
+    *(("conv2d", f"ss_conv2d_{ENCODING}{ending}") for ending in ("", "_pairs")),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), FUNCTIONS)
 def test_output_may_lie_over_input_that_was_read(
-    runtime: ctypes.CDLL, kind: str, variant: str
+    runtime: ctypes.CDLL, kind: str, name: str
 ) -> None:
     """Random shapes: the bytes are those of a run in which nothing overlaps."""
-    function = getattr(runtime, f"{variant}_{kind}")
+    function = getattr(runtime, name)
     for seed in range(CASES):
         generator = np.random.default_rng(seed)
         sizes, outs, rest = random_window(generator)
@@ -100,6 +106,9 @@ def test_output_may_lie_over_input_that_was_read(
                 generator.integers(2**30, 2**31, outputs).astype(np.int32),
                 generator.integers(-9, -5, outputs).astype(np.int8),
             ]
+            if ENCODING in name:
+                encoded = encode_as(ENCODING, constants[0].reshape(outputs, -1).astype(np.int8))
+                constants[:1] = [encoded.positions, encoded.values]
             geometry = ConvGeometry(*sizes, channels, *outs, outputs, *rest, 3, -5, -128, 127)
         else:
             geometry = PoolGeometry(*sizes, channels, *outs, *rest)

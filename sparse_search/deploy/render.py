@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..memory import MemoryPlan
 from ..quantized import QuantizedModel
 from . import c_source
+from .encoded_kernels import paired
 from .lowering import KernelCall, Step
 from .runtime_files import RUNTIME_DIR, files_for, inline_header
 
@@ -46,7 +47,8 @@ class Source:
     @property
     def shared_kernels(self) -> list[str]:
         """The runtime functions that the model calls, sorted."""
-        return sorted({c.kernel for s in self.steps for c in s.calls if not self.inlined(c)})
+        calls = [call for step in self.steps for call in step.calls]
+        return sorted({self.shared(call) for call in calls if not self.inlined(call)})
 
     @property
     def headers(self) -> list[str]:
@@ -54,6 +56,11 @@ class Source:
         inlined = {self.inlined(call) for step in self.steps for call in step.calls}
         shared = [f"{kernel}.h" for kernel in self.shared_kernels]
         return sorted([*shared, *(header for header in inlined if header)])
+
+    def shared(self, call: KernelCall) -> str:
+        """The runtime function for this call, where no kernel is inlined."""
+        pairs = paired(call.kernel) if self.optimize == "speed" else None
+        return pairs or call.kernel
 
     def inlined(self, call: KernelCall) -> str | None:
         """The header of the kernel that is inlined for this call; None where it is called."""
@@ -179,7 +186,7 @@ def _statements(source: Source, index: int, step: Step) -> str:
     """The calls of one operator, with its trace."""
     name = c_source.comment(step.operator.name)
     stem = f"{source.prefix}_{step.identifier}"
-    calls = "\n".join(_call(stem, call, source.inlined(call) is not None) for call in step.calls)
+    calls = "\n".join(_call(source, stem, call) for call in step.calls)
     return (
         f"    /* {index} {name}: {step.text} */\n"
         f"{calls}\n"
@@ -187,13 +194,13 @@ def _statements(source: Source, index: int, step: Step) -> str:
     )
 
 
-def _call(stem: str, call: KernelCall, specialised: bool) -> str:
+def _call(source: Source, stem: str, call: KernelCall) -> str:
     """One call as a statement; names of constants begin with ``stem``."""
     inputs = [f"base + {offset}" for offset in call.input_offsets]
     output = f"base + {call.output_offset}"
-    if specialised:
+    if source.inlined(call) is not None:
         return c_source.call(f"{stem}_run", [*inputs, output])
-    return c_source.call(call.kernel, _arguments(stem, call, inputs, output))
+    return c_source.call(source.shared(call), _arguments(stem, call, inputs, output))
 
 
 def _arguments(stem: str, call: KernelCall, inputs: Sequence[str], output: str) -> list[str]:

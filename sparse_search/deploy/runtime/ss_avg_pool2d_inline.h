@@ -10,6 +10,12 @@
 
 #include "ss_pool_shape.h"
 
+#if SS_MVE
+#include "ss_mve.h"
+#elif SS_DSP
+#include "ss_dsp.h"
+#endif
+
 /* Windows of so many elements at most are averaged several channels at a time. */
 #if SS_DSP
 #define SS_AVG_POOL_ELEMENTS 255 /* their sum fits 16 bits */

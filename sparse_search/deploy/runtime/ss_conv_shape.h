@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The record of a convolution as numbers, for kernels that are specialised.
+ * The record of a convolution as numbers.
  */
 #ifndef SS_CONV_SHAPE_H
 #define SS_CONV_SHAPE_H
@@ -17,10 +17,11 @@ typedef struct {
     int32_t pad_top, pad_left;
     int32_t input_row;            /* elements of a row of the input */
     int32_t kernel_row;           /* weights of a row of the kernel */
-    int32_t full_begin, full_end; /* columns of the output whose windows see only input */
+    int32_t full_begin, full_end; /* columns of the output whose windows see only input;
+                                   * set by ss_conv_shape_of only */
 } ss_conv_shape;
 
-SS_INLINE ss_conv_shape ss_conv_shape_of(const ss_conv_geometry *geometry)
+SS_INLINE ss_conv_shape ss_conv_shape_read(const ss_conv_geometry *geometry)
 {
     ss_conv_shape s;
 
@@ -36,15 +37,24 @@ SS_INLINE ss_conv_shape ss_conv_shape_of(const ss_conv_geometry *geometry)
     s.s_w = SS_READ_U8(&geometry->s_w);
     s.pad_top = SS_READ_U8(&geometry->pad_top);
     s.pad_left = SS_READ_U8(&geometry->pad_left);
+    s.input_row = s.in_w * s.in_c;
+    s.kernel_row = s.k_w * s.in_c;
+    return s;
+}
+
+/* For kernels that are specialised: what follows from the shape is resolved by the compiler. */
+SS_INLINE ss_conv_shape ss_conv_shape_of(const ss_conv_geometry *geometry)
+{
+    ss_conv_shape s = ss_conv_shape_read(geometry);
+
     if (s.k_h == 1 && s.k_w == 1 && s.s_h == 1 && s.s_w == 1) {
         /* Every pixel by itself: one long row. */
         s.in_w *= s.in_h;
         s.out_w *= s.out_h;
         s.in_h = 1;
         s.out_h = 1;
+        s.input_row = s.in_w * s.in_c;
     }
-    s.input_row = s.in_w * s.in_c;
-    s.kernel_row = s.k_w * s.in_c;
     s.full_begin = (s.pad_left + s.s_w - 1) / s.s_w;
     s.full_end = s.in_w + s.pad_left < s.k_w ? 0 : (s.in_w + s.pad_left - s.k_w) / s.s_w + 1;
     s.full_end = s.full_end < s.out_w ? s.full_end : s.out_w;

@@ -9,6 +9,7 @@
 #define SS_DEPTHWISE_CONV2D_INLINE_H
 
 #include "ss_conv_shape.h"
+#include "ss_output_block.h"
 
 #if SS_DSP
 #include "ss_dsp.h"

@@ -10,7 +10,7 @@
 #define SS_DOT_H
 
 #include "ss_block.h"
-#include "ss_output.h"
+#include "ss_output_block.h"
 
 #if SS_DSP
 #include "ss_dot_dsp.h"

@@ -10,6 +10,12 @@
 
 #include "ss_pool_shape.h"
 
+#if SS_MVE
+#include "ss_mve.h"
+#elif SS_DSP
+#include "ss_dsp.h"
+#endif
+
 SS_INLINE void ss_max_pool_channel(const ss_pool_shape *shape, ss_pool_window window,
                                    int32_t channel, int8_t *output)
 {

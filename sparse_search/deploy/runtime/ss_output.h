@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How accumulators of consecutive channels become outputs; for kernels that are specialised.
+ * How an accumulator becomes an output.
  *
  * multiplier  int32 [channels] } see ss_requantize.h
  * shift       int8 [channels]  }
- * small       constant 1 where every channel fulfils what ss_requantize_small asks for
+ * small       constant: 1 where every channel fulfils what ss_requantize_small asks for
  */
 #ifndef SS_OUTPUT_H
 #define SS_OUTPUT_H
 
 #include "ss_requantize.h"
-
-#if SS_MVE
-#include "ss_mve.h"
-#endif
 
 typedef struct {
     const int32_t *bias;
@@ -44,53 +40,6 @@ SS_INLINE int8_t ss_finish(const ss_output *to, int32_t sum, int32_t multiplier,
     }
     value = ss_requantize_small(sum, multiplier, shift) + to->zero_point;
     return ss_clamp_small(value, to->act_min, to->act_max);
-}
-
-/* Accumulators of `outputs` consecutive channels, from `channel` on, of `pixels` pixels at their
- * beginning: sums is int32 [pixels][outputs]. */
-SS_INLINE void ss_begin_block(const ss_output *to, int32_t channel, int32_t *sums, int pixels,
-                              int outputs)
-{
-    SS_UNROLL(4)
-    for (int o = 0; o < outputs; o++) {
-        SS_UNROLL(4)
-        for (int p = 0; p < pixels; p++) {
-            sums[p * outputs + o] = SS_READ_I32(to->bias + channel + o);
-        }
-    }
-}
-
-/* Writes `outputs` consecutive channels, from `channel` on, of `pixels` pixels; both are constants.
- *
- * sums      int32 [pixels][outputs]
- * output    the first of them; those of the next pixel are `stride` further on */
-SS_INLINE void ss_finish_block(const ss_output *to, int32_t channel, const int32_t *sums,
-                               int pixels, int outputs, int8_t *output, int32_t stride)
-{
-#if SS_MVE
-    if (outputs == 4) {
-        SS_UNROLL(2)
-        for (int p = 0; p < pixels; p++) {
-            const int32x4_t values =
-                ss_mve_scale_channels(vldrwq_s32(sums + p * outputs), to->multiplier + channel,
-                                      to->shift + channel, to->small);
-
-            vstrbq_s32(output + p * stride,
-                       ss_mve_clamp(values, to->zero_point, to->act_min, to->act_max));
-        }
-        return;
-    }
-#endif
-    SS_UNROLL(4)
-    for (int o = 0; o < outputs; o++) {
-        const int32_t multiplier = SS_READ_I32(to->multiplier + channel + o);
-        const int32_t shift = SS_READ_I8(to->shift + channel + o);
-
-        SS_UNROLL(4)
-        for (int p = 0; p < pixels; p++) {
-            output[p * stride + o] = ss_finish(to, sums[p * outputs + o], multiplier, shift);
-        }
-    }
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The walk of a pooling kernel over its windows, for kernels that are specialised.
+ * The record of a pooling operator as numbers, and what its windows see.
  */
 #ifndef SS_POOL_SHAPE_H
 #define SS_POOL_SHAPE_H
@@ -8,12 +8,6 @@
 #include "ss_pool_geometry.h"
 #include "ss_target.h"
 #include "ss_window.h"
-
-#if SS_MVE
-#include "ss_mve.h"
-#elif SS_DSP
-#include "ss_dsp.h"
-#endif
 
 typedef struct {
     int32_t in_h, in_w, channels;
