@@ -34,6 +34,7 @@ Blocks are written in the order of the output, rows first, all channels of a blo
 block. While a block is written, the input is read from the first byte on that its pixels or later
 ones need, and nothing before that. So an output may lie over the part of its own input that is no
 longer needed. A block has that many pixels or fewer and may begin at any pixel: when pixel p is
-written, what pixel p - block + 1 needs may still be read. Figures are the most of all variants: dense and encoded weights, for size and for
-speed, any core. Fully connected operators and concatenations promise no order.
+written, what pixel p - block + 1 needs may still be read. Figures are the most of all variants:
+dense and encoded weights, for size and for speed, any core. Fully connected operators and
+concatenations promise no order.
 """
