@@ -13,7 +13,7 @@ ratio                           of the two
 scratch_bytes                   working memory beside input and output
 cmsis_nn_scratch_bytes          what CMSIS-NN asks for
 stack_bytes                     of the largest function
-code_bytes                      machine code of the layer and of what it calls
+code_bytes                      machine code of the layer, without functions of libgcc
 constant_bytes                  weights, biases, multipliers, shifts and parameter records in flash
 
 Needs arm-none-eabi-gcc and qemu-system-arm.
@@ -139,7 +139,7 @@ def export_layer(graph: Graph, optimize: Optimize, folder: Path) -> Export:
 def code_and_stack(
     core: Core, export: Export, folder: Path, flags: tuple[str, ...]
 ) -> tuple[int, int]:
-    """Bytes of a model's operators, without the functions of the model's interface."""
+    """Bytes of a model's last operator, without what the compiler's library adds."""
     folder.mkdir()
     objects = compile_objects(
         core,
@@ -151,12 +151,14 @@ def code_and_stack(
     listing = subprocess.run(
         ["arm-none-eabi-size", "-A", *map(str, objects)], capture_output=True, text=True, check=True
     ).stdout
-    interface = {f"model_{name}" for name in ("input", "output", "invoke", "argmax")}
+    others = {f"model_{name}" for name in ("input", "output", "invoke", "argmax")}
+    for operator in export.manifest.graph["operators"][:-1]:
+        others |= {f"model_{operator['name']}_run", f"ss_{operator['kind']}"}
     sections = [line.split() for line in listing.splitlines() if line.startswith(".text")]
-    sizes = [int(s) for name, s, _ in sections if name.removeprefix(".text.") not in interface]
+    sizes = [int(s) for name, s, _ in sections if name.removeprefix(".text.") not in others]
     reports = [o.with_suffix(".su").read_text().splitlines() for o in objects]
     frames = [line.split("\t") for report in reports for line in report]
-    stack = [int(s) for name, s, _ in frames if name.split(":")[-1] not in interface]
+    stack = [int(s) for name, s, _ in frames if name.split(":")[-1] not in others]
     return sum(sizes), max(stack)
 
 
