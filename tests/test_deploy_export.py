@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from random_models import random_graph, random_images, random_model
 from sanitizers import requires_sanitizers
 
-from sparse_search.deploy import Export, ExportOptions, export_c
+from sparse_search.deploy import Export, ExportOptions, export_c, verify
 from sparse_search.deploy.build import Compiler, compile_c, find_compiler
 from sparse_search.encoding import ALL_ENCODINGS, EncodingPolicy
 from sparse_search.errors import ExportError, ToolMissingError
@@ -88,6 +88,30 @@ def test_speed_inlines_a_kernel_for_each_operator(tmp_path: Path) -> None:
     assert {name for name in sparse if name.endswith(".c")} == {
         *("model.c", "main.c", "ss_conv2d_gaps4_pairs.c", "ss_fully_connected_gaps4.c")
     }
+
+
+def test_large_accumulators_are_not_doubled(tmp_path: Path) -> None:
+    """The requantization for small factors doubles them; where that overflows it is not taken."""
+    requires_tool("gcc")
+    model = small_model()
+    held = model.weights["fc1"]
+    assert (held.shift < 0).all()
+    bias = held.bias.copy()
+    bias[0] = 2**30
+    large = replace(model, weights={**model.weights, "fc1": replace(held, bias=bias)})
+    folder = export(large, tmp_path / "large", ExportOptions(optimize="speed")).folder
+    assert verify(folder, flags=requires_sanitizers(tmp_path)).passed
+    small = export(model, tmp_path / "small", ExportOptions(optimize="speed")).folder
+    for path, factors in ((folder, "0"), (small, "1")):
+        call = (path / "model.c").read_text().split("ss_fully_connected_inline(")[1].split(";")[0]
+        assert call.endswith(f"output, {factors})")
+
+
+def test_unknown_optimization_is_refused(tmp_path: Path) -> None:
+    """It would silently be another one."""
+    options = ExportOptions(optimize="fast")  # type: ignore[arg-type]
+    with pytest.raises(ExportError, match="one of size, speed"):
+        export(small_model(), tmp_path / "x", options)
 
 
 def test_generated_files_begin_with_generator_and_hash(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import safetensors
@@ -155,6 +156,11 @@ def _check_options(model: QuantizedModel, options: ExportOptions) -> None:
             "expected a prefix of lower-case letters, digits and underscores that starts with a "
             "letter, not with ss_, and is neither main, verify_main nor verify_model, got "
             f"{options.prefix!r}"
+        )
+    if options.optimize not in get_args(Optimize):
+        raise ExportError(
+            f"expected optimize to be one of {', '.join(get_args(Optimize))}, got "
+            f"{options.optimize!r}"
         )
     classes = model.graph.output.size
     if options.class_names and len(options.class_names) != classes:
