@@ -37,7 +37,8 @@ def write_inline_kernels(folder: Path, prefix: str, *, small: bool) -> Path:
     for kind, parameters in _PARAMETERS.items():
         opening = f"void {prefix}{kind}({parameters}int8_t *output)"
         names = [parameter.split("*")[-1] for parameter in parameters.split(", ") if parameter]
-        weighted = [str(int(small))] if "shift" in names else []
+        factors = "SS_SMALL_FACTORS" if small else "SS_ANY_FACTORS"
+        weighted = [factors] if "shift" in names else []
         call = f"ss_{kind}_inline({', '.join([*names, 'output', *weighted])});"
         parts += [f"{opening};", opening, "{", f"    {call}", "}"]
     path = folder / "inline_kernels.c"

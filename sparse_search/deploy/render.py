@@ -119,7 +119,7 @@ def _values(source: Source) -> dict[str, str]:
         "CLASS_NAMES": _class_names(source),
         "KERNEL_INCLUDES": "\n".join(f'#include "{header}"' for header in source.headers),
         "TABLES": "\n\n".join(_constants(source.prefix, step) for step in source.steps),
-        "SPECIALISED": "".join(_specialised(source, step) for step in source.steps),
+        "SPECIALISED": _all_specialised(source),
         "CALLS": "\n".join(
             _statements(source, index, step) for index, step in enumerate(source.steps)
         ),
@@ -166,6 +166,13 @@ def _constants(prefix: str, step: Step) -> str:
     return "\n".join(parts)
 
 
+def _all_specialised(source: Source) -> str:
+    """The functions into which kernels are inlined; nothing where none is."""
+    functions = "".join(_specialised(source, step) for step in source.steps)
+    said = "/* Kernels that are specialised: the compiler resolves every shape. */"
+    return f"\n{said}{functions}" if functions else ""
+
+
 def _specialised(source: Source, step: Step) -> str:
     """The function of one operator into which its kernel is inlined; nothing where none is."""
     call, stem = step.calls[0], f"{source.prefix}_{step.identifier}"
@@ -176,7 +183,7 @@ def _specialised(source: Source, step: Step) -> str:
     parameters = [*(f"const int8_t *{name}" for name in inputs), "int8_t *output"]
     arguments = [*_arguments(stem, call, inputs, "output")]
     if call.arrays:
-        arguments.append(str(int(call.small_factors)))
+        arguments.append("SS_SMALL_FACTORS" if call.small_factors else "SS_ANY_FACTORS")
     body = c_source.call(f"{call.kernel}_inline", arguments)
     opening = c_source.declaration(f"{stem}_run", parameters).removesuffix(";")
     return f"\nSS_NEVER_INLINE {opening}\n{{\n{body}\n}}\n"

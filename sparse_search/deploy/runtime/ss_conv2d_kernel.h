@@ -82,7 +82,7 @@ void SS_KERNEL(const ss_conv_geometry *geometry, const int8_t *input,
                const int32_t *multiplier, const int8_t *shift, int8_t *output)
 {
     const ss_conv_shape shape = ss_conv_shape_read(geometry);
-    const ss_output to = ss_conv_output(geometry, bias, multiplier, shift, 0);
+    const ss_output to = ss_conv_output(geometry, bias, multiplier, shift, SS_ANY_FACTORS);
 
     for (int32_t out_y = 0; out_y < shape.out_h; out_y++) {
         const int32_t in_y = out_y * shape.s_h - shape.pad_top;

@@ -8,7 +8,7 @@ void ss_depthwise_conv2d(const ss_conv_geometry *geometry, const int8_t *input,
                          const int8_t *shift, int8_t *output)
 {
     const ss_conv_shape shape = ss_conv_shape_read(geometry);
-    const ss_output to = ss_conv_output(geometry, bias, multiplier, shift, 0);
+    const ss_output to = ss_conv_output(geometry, bias, multiplier, shift, SS_ANY_FACTORS);
     const int32_t zero_point = SS_READ_I8(&geometry->input_zero_point);
     const int32_t channels = shape.in_c;
 

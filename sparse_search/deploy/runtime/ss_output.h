@@ -4,12 +4,16 @@
  *
  * multiplier  int32 [channels] } see ss_requantize.h
  * shift       int8 [channels]  }
- * small       constant: 1 where every channel fulfils what ss_requantize_small asks for
+ * small       a constant: SS_SMALL_FACTORS where every channel fulfils what ss_requantize_small
+ *             asks for, else SS_ANY_FACTORS
  */
 #ifndef SS_OUTPUT_H
 #define SS_OUTPUT_H
 
 #include "ss_requantize.h"
+
+#define SS_ANY_FACTORS 0
+#define SS_SMALL_FACTORS 1
 
 typedef struct {
     const int32_t *bias;
