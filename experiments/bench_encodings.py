@@ -36,12 +36,10 @@ from sparse_search.deploy.encoded_kernels import OPERATORS, kernel_name
 from sparse_search.deploy.runtime_files import write_runtime
 from sparse_search.encoding import ALL_ENCODINGS, ENCODINGS, encode_as, measured_options
 
-from .firmware import BOARD, CORE
+from .emulator import BOARD, CORES, Core, compile_objects, first_line, link, run
 from .provenance import add_arguments, write_results
 
 SPARSITIES = (0.3, 0.6, 0.8, 0.9, 0.97)
-TICKS_PER_INSTRUCTION = 256 / 40
-"""Of the emulated timer: 25 MHz, at 256 ns an instruction."""
 
 
 @dataclass(frozen=True)
@@ -177,77 +175,24 @@ def record(layer: Layer) -> str:
     return c_source.struct(c_type, "geometry", {**fields, **clamp})
 
 
-def run(compiler: Compiler, folder: Path, objects: Sequence[Path], source: str) -> list[list[str]]:
-    """Builds one program with the kernels and runs it; the words of each line that it prints."""
-    (folder / "program.c").write_text(source)
-    compile_c(
-        compiler,
-        [folder / "program.c"],
-        folder / "program.o",
-        include=[folder, BOARD],
-        flags=("-O2", "-c"),
-    )
-    elf = folder / "program.elf"
-    subprocess.run(
-        [
-            *compiler.command,
-            "-nostartfiles",
-            "-Wl,--gc-sections",
-            "-T",
-            str(BOARD / "mps2.ld"),
-            *map(str, objects),
-            str(folder / "program.o"),
-            "-o",
-            str(elf),
-        ],
-        check=True,
-    )
-    result = subprocess.run(
-        [
-            "qemu-system-arm",
-            "-M",
-            "mps2-an386",
-            "-display",
-            "none",
-            "-monitor",
-            "none",
-            "-serial",
-            "none",
-            "-semihosting-config",
-            "enable=on,target=native",
-            "-icount",
-            "shift=8",
-            "-kernel",
-            str(elf),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    return [line.split() for line in result.stderr.splitlines()]
-
-
-def measure(compiler: Compiler, folder: Path) -> list[Count]:
+def measure(core: Core, folder: Path) -> list[Count]:
     """Instructions of every kernel on every layer at every sparsity."""
     kernels = sorted({kernel_name(kind, name) for kind in OPERATORS for name in ALL_ENCODINGS})
     include = [folder, BOARD]
-    objects = []
-    for source in [*write_runtime(folder, kernels), BOARD / "bench.c"]:
-        objects.append(folder / f"{source.stem}.o")
-        # The start of the program has inline assembly, which standard C does not know.
-        standard = () if source.stem != "bench" else ("-std=gnu99",)
-        flags = ("-O2", "-ffunction-sections", "-c", *standard)
-        compile_c(compiler, [source], objects[-1], include=include, flags=flags)
+    sources = write_runtime(folder, kernels)
+    runtime = compile_objects(core, sources, folder, include=include, flags=("-O2",))
     counts = []
     for layer in LAYERS:
         for sparsity in SPARSITIES:
             weights = random_weights(layer, sparsity)
             options = {option.encoding: option for option in measured_options(weights)}
-            for name, ticks, equal in run(compiler, folder, objects, program(layer, weights)):
-                if equal != "1":
+            source = folder / "layer.c"
+            source.write_text(program(layer, weights))
+            made = compile_objects(core, [source], folder, include=include, flags=("-O2",))
+            for name, ticks, equal in run(core, link(core, [*runtime, *made], folder)):
+                if int(equal) != 1:
                     raise RuntimeError(f"{layer.name} at {sparsity}: {name} differs from dense")
-                instructions = int(ticks) / TICKS_PER_INSTRUCTION
+                instructions = core.instructions(int(ticks))
                 option = options[name]
                 counts.append(
                     Count(layer, sparsity, name, option.stored, option.bytes, instructions)
@@ -306,10 +251,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_arguments(parser)
     arguments = parser.parse_args()
-    compiler = Compiler(("arm-none-eabi-gcc", *CORE), "")
+    core = CORES["m4"]
     with tempfile.TemporaryDirectory() as folder:
-        counts = measure(compiler, Path(folder))
-        code = code_bytes(compiler, Path(folder))
+        counts = measure(core, Path(folder))
+        code = code_bytes(core.compiler, Path(folder))
     rows = [
         {
             "layer": c.layer.name,
@@ -324,21 +269,15 @@ def main() -> None:
     ]
     facts: dict[str, Any] = {
         "command": "python -m experiments.bench_encodings",
-        "core": " ".join(CORE),
+        "core": " ".join(core.flags),
         "optimization": {"instructions": "-O2", "code_bytes": "-Os"},
-        "compiler": first_line(compiler.command[0]),
+        "compiler": first_line(core.compiler.command[0]),
         "emulator": first_line("qemu-system-arm"),
         "costs": fit(counts, code),
     }
     write_results(arguments, "bench_encodings", rows, facts)
     for row in facts["costs"]:
         print(*row.values())
-
-
-def first_line(program: str) -> str:
-    """What a program says about its version."""
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    return said.stdout.splitlines()[0]
 
 
 if __name__ == "__main__":

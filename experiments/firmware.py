@@ -8,11 +8,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparse_search.deploy.build import Compiler, compile_c
+from sparse_search.deploy.build import compile_c
 
-CORE = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
-BOARD = Path(__file__).parent / "cortex_m4"
-_SECTIONS = ("-Os", "-ffunction-sections", "-fdata-sections")
+from .emulator import BOARD, CORES
+
+_SECTIONS = ("-ffunction-sections", "-fdata-sections")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,13 @@ class FirmwareSizes:
     constants: int
 
 
-def link(export: Path, scratch: Path) -> FirmwareSizes:
+def link(export: Path, scratch: Path, optimization: str = "-Os") -> FirmwareSizes:
     """Compiles and links an export, and reads the sizes of the sections.
 
     Args:
         export: Folder that ``export_c`` wrote with the prefix "model".
         scratch: Folder for what is built; made if it is missing.
+        optimization: Flag of the compiler.
 
     Raises:
         VerificationError: The compiler refuses.
@@ -44,14 +45,15 @@ def link(export: Path, scratch: Path) -> FirmwareSizes:
     scratch.mkdir(parents=True, exist_ok=True)
     sources = [path for path in sorted(export.glob("*.c")) if path.name != "main.c"]
     elf = scratch / "firmware.elf"
-    linking = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections")
+    # There is no C library, so loops must not become calls of memcpy and memset.
+    linking = ("-fno-tree-loop-distribute-patterns", "-nostdlib", "-lgcc", "-Wl,--gc-sections")
     script = f"-Wl,-T,{BOARD / 'firmware.ld'}"
     compile_c(
-        Compiler(("arm-none-eabi-gcc", *CORE), ""),
+        CORES["m4"].compiler,
         [BOARD / "firmware.c", *sources],
         elf,
         include=[export],
-        flags=(*_SECTIONS, *linking, script),
+        flags=(optimization, *_SECTIONS, *linking, script),
     )
     listing = subprocess.run(
         ["arm-none-eabi-size", "-A", str(elf)], capture_output=True, text=True, check=True

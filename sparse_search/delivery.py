@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .dataset import Dataset, Split
-from .deploy import Certificate, ExportOptions, export_c, verify
+from .deploy import Certificate, ExportOptions, Optimize, export_c, verify
 from .deploy.certificate import read_certificates
 from .deploy.cores import HOST
 from .deploy.manifest import MANIFEST_NAME, modified_files, read_manifest
@@ -144,6 +144,7 @@ def export_candidate(
     policy: EncodingPolicy | None = None,
     layout: Layout = Layout.PLAIN,
     kernels: KernelLibrary = KernelLibrary.RUNTIME,
+    optimize: Optimize = "size",
 ) -> Path:
     """Exports the model of one candidate as C.
 
@@ -155,6 +156,7 @@ def export_candidate(
         policy: How encodings are chosen; None as the search did, by the fewest bytes.
         layout: How the files are laid out.
         kernels: Whose the C calls.
+        optimize: As in ``ExportOptions``.
     """
     model = record.load_model(candidate_id)
     outcomes = record.history().evaluations
@@ -167,6 +169,7 @@ def export_candidate(
         dataset=stored["name"],
         dataset_source=stored["source"],
         layout=layout,
+        optimize=optimize,
     )
     plan = plan_memory(model, kernels, policy=policy)
     return export_c(model, plan, out_dir, options=options).folder

@@ -3,12 +3,16 @@
 import importlib.util
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .errors import ExportError, ToolMissingError
 
 if TYPE_CHECKING:
     from .quantized import QuantizedModel
+
+
+Optimize: TypeAlias = Literal["size", "speed"]
+"""What the C is optimized for: kernels that operators share, or one for each shape."""
 
 
 class Layout(StrEnum):

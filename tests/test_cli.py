@@ -154,11 +154,13 @@ def test_verify_runs_on_emulated_cores(workplace: Path, tmp_path: Path) -> None:
 
 
 def test_an_export_keeps_the_policy_that_it_was_asked_for(workplace: Path) -> None:
-    """The cap and the counted code are in the manifest, `plan` reads them, and the C agrees."""
+    """Cap, counted code and optimization are in the manifest, `plan` reads it, the C agrees."""
     options = ("--max-mac-cost", "1", "--count-code")
-    done = call("export", "out", "--out", "fast", *options, cwd=workplace)
+    done = call("export", "out", "--out", "fast", "--optimize", "speed", *options, cwd=workplace)
     assert done.returncode == 0, done.stderr
-    recorded = json.loads((workplace / "fast" / "manifest.json").read_text())["memory_plan"]
+    manifest = json.loads((workplace / "fast" / "manifest.json").read_text())
+    assert manifest["optimize"] == "speed"
+    recorded = manifest["memory_plan"]
     assert recorded["policy"]["max_mac_cost"] == 1.0
     assert recorded["policy"]["count_code"] is True
     assert call("verify", "fast", cwd=workplace).returncode == 0

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from runtime_structs import ConvGeometry, FullyConnectedGeometry, pointer
 
 from sparse_search.deploy.build import compile_c, find_compiler
-from sparse_search.deploy.encoded_kernels import kernel_name
+from sparse_search.deploy.encoded_kernels import kernel_name, paired
 from sparse_search.deploy.runtime_files import all_kernels, write_runtime
 from sparse_search.encoding import ALL_ENCODINGS, encode_as, measured_options
 from sparse_search.graph import window_count
@@ -126,13 +126,13 @@ def runtime(
     return ctypes.CDLL(str(folder / "runtime.so"))
 
 
-def run(runtime: ctypes.CDLL, kind: str, encoding: str, layer: Layer) -> NDArray[np.int8]:
+def run(runtime: ctypes.CDLL, kernel: str, encoding: str, layer: Layer) -> NDArray[np.int8]:
     """What the kernel writes; its constants end where their arrays end."""
     held = encode_as(encoding, layer.weights.reshape(len(layer.weights), -1))
     stored = [held.positions] if not encoding.startswith(("dense", "codebook")) else []
     stored += [held.values, *([held.codebook] if held.values.dtype == np.uint8 else [])]
     output = np.zeros(layer.expected.shape, np.int8)
-    getattr(runtime, kernel_name(kind, encoding))(
+    getattr(runtime, kernel)(
         ctypes.byref(layer.geometry),
         pointer(layer.image),
         *(pointer(array) if array.size else None for array in stored),
@@ -156,8 +156,10 @@ def test_every_encoding_equals_the_reference_on_random_layers(
         layer = random_conv(generator) if kind == "conv2d" else random_dense(generator)
         rows = layer.weights.reshape(len(layer.weights), -1)
         for option in measured_options(rows):
-            found = run(runtime, kind, option.encoding, layer)
-            np.testing.assert_array_equal(found, layer.expected, f"{seed}: {option.encoding}")
+            kernel = kernel_name(kind, option.encoding)
+            for name in filter(None, (kernel, paired(kernel))):
+                found = run(runtime, name, option.encoding, layer)
+                np.testing.assert_array_equal(found, layer.expected, f"{seed}: {name}")
             tried.add(option.encoding)
         varied += len(np.unique(layer.expected)) > 2
     assert tried == set(ALL_ENCODINGS)

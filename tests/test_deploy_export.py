@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from random_models import random_graph, random_images, random_model
 from sanitizers import requires_sanitizers
 
-from sparse_search.deploy import Export, ExportOptions, export_c
+from sparse_search.deploy import Export, ExportOptions, export_c, verify
 from sparse_search.deploy.build import Compiler, compile_c, find_compiler
 from sparse_search.encoding import ALL_ENCODINGS, EncodingPolicy
 from sparse_search.errors import ExportError, ToolMissingError
@@ -75,6 +75,43 @@ def test_folder_holds_only_what_the_model_needs(tmp_path: Path) -> None:
     assert {"ss_conv2d_gaps4.c", "ss_fully_connected_gaps4.c", "ss_max_pool2d.c"} == {
         name for name in sparse if name.startswith("ss_") and name.endswith(".c")
     }
+
+
+def test_speed_inlines_a_kernel_for_each_operator(tmp_path: Path) -> None:
+    """Shared kernels are left for encoded weights only; convolutions read them by pairs."""
+    options = ExportOptions(optimize="speed")
+    dense = contents(export(small_model(), tmp_path / "dense", options).folder)
+    assert {name for name in dense if name.endswith(".c")} == {"model.c", "main.c"}
+    for name in (b"model_conv1_run", b"model_pool1_run", b"model_fc1_run"):
+        assert dense["model.c"].count(name) == 2
+    sparse = contents(export(small_model(sparsity=0.8), tmp_path / "sparse", options).folder)
+    assert {name for name in sparse if name.endswith(".c")} == {
+        *("model.c", "main.c", "ss_conv2d_gaps4_pairs.c", "ss_fully_connected_gaps4.c")
+    }
+
+
+def test_large_accumulators_are_not_doubled(tmp_path: Path) -> None:
+    """The requantization for small factors doubles them; where that overflows it is not taken."""
+    requires_tool("gcc")
+    model = small_model()
+    held = model.weights["fc1"]
+    assert (held.shift < 0).all()
+    bias = held.bias.copy()
+    bias[0] = 2**30
+    large = replace(model, weights={**model.weights, "fc1": replace(held, bias=bias)})
+    folder = export(large, tmp_path / "large", ExportOptions(optimize="speed")).folder
+    assert verify(folder, flags=requires_sanitizers(tmp_path)).passed
+    small = export(model, tmp_path / "small", ExportOptions(optimize="speed")).folder
+    for path, factors in ((folder, "SS_ANY"), (small, "SS_SMALL")):
+        call = (path / "model.c").read_text().split("ss_fully_connected_inline(")[1].split(";")[0]
+        assert f"{factors}_FACTORS)" in call
+
+
+def test_unknown_optimization_is_refused(tmp_path: Path) -> None:
+    """It would silently be another one."""
+    options = ExportOptions(optimize="fast")  # type: ignore[arg-type]
+    with pytest.raises(ExportError, match="one of size, speed"):
+        export(small_model(), tmp_path / "x", options)
 
 
 def test_generated_files_begin_with_generator_and_hash(tmp_path: Path) -> None:
@@ -334,6 +371,23 @@ def test_constants_take_the_predicted_flash_on_a_microcontroller(tmp_path: Path,
     constants = [int(row[1]) for row in rows if row and row[0].startswith(".rodata")]
     assert sum(constants) == plan.flash_bytes
     assert not any(int(row[1]) for row in rows if row and row[0].startswith((".data", ".bss")))
+
+
+def test_records_of_specialised_operators_take_no_flash(tmp_path: Path) -> None:
+    """The compiler resolves them, so that the constants are less than was planned."""
+    compiler = Compiler((requires_tool("arm-none-eabi-gcc"), "-mcpu=cortex-m4", "-mthumb"), "")
+    size = requires_tool("arm-none-eabi-size")
+    model = small_model()
+    plan = plan_memory(model)
+    folder = export(model, tmp_path / "export", ExportOptions(optimize="speed")).folder
+    flags = ("-O2", "-ffunction-sections", "-fdata-sections", "-c")
+    compile_c(compiler, [folder / "model.c"], tmp_path / "model.o", flags=flags)
+    listing = subprocess.run(
+        [size, "-A", str(tmp_path / "model.o")], capture_output=True, text=True, check=True
+    )
+    rows = [line.split() for line in listing.stdout.splitlines()]
+    constants = sum(int(row[1]) for row in rows if row and row[0].startswith(".rodata"))
+    assert 0 < constants <= plan.flash_bytes - sum(layer.table_bytes for layer in plan.layers)
 
 
 def test_missing_compiler_names_packages() -> None:

@@ -9,7 +9,7 @@ from conftest import requires_tool
 from random_models import random_graph, random_images, random_model
 from sanitizers import requires_sanitizers
 
-from sparse_search.deploy import export_c, verify
+from sparse_search.deploy import ExportOptions, Optimize, export_c, verify
 from sparse_search.encoding import ALL_ENCODINGS, EncodingPolicy
 from sparse_search.graph import Concat
 from sparse_search.memory import plan_memory
@@ -18,8 +18,9 @@ CASES = int(os.environ.get("SPARSE_SEARCH_FUZZ_CASES", "12"))
 IMAGES = 12
 
 
+@pytest.mark.parametrize("optimize", ["size", "speed"])
 @pytest.mark.parametrize("seed", range(CASES))
-def test_c_equals_integer_reference(tmp_path: Path, seed: int) -> None:
+def test_c_equals_integer_reference(tmp_path: Path, seed: int, optimize: Optimize) -> None:
     """Every byte of every output; the arena stays within the plan; no undefined behaviour."""
     requires_tool("gcc")
     generator = np.random.default_rng(seed)
@@ -30,7 +31,7 @@ def test_c_equals_integer_reference(tmp_path: Path, seed: int) -> None:
     # Half of the cases choose freely, the others try every encoding in turn.
     policy = EncodingPolicy() if seed % 2 == 0 else EncodingPolicy(allowed=(kind,))
     plan = plan_memory(model, policy=policy)
-    export_c(model, plan, tmp_path / "export")
+    export_c(model, plan, tmp_path / "export", options=ExportOptions(optimize=optimize))
     images = random_images(generator, graph, IMAGES)
     flags = requires_sanitizers(tmp_path) if seed % 5 < 2 else ("-O2",)
     certificate = verify(tmp_path / "export", images, flags=flags)

@@ -7,8 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import requires_tool
+from inline_kernels import INLINE_KINDS, write_inline_kernels
 from numpy.typing import NDArray
-from runtime_structs import ConvGeometry, FullyConnectedGeometry, pointer
+from runtime_structs import (
+    AddGeometry,
+    ConvGeometry,
+    FullyConnectedGeometry,
+    PoolGeometry,
+    pointer,
+)
 
 from sparse_search.deploy.build import Compiler, compile_c, find_compiler
 from sparse_search.deploy.encoded_kernels import kernel_name
@@ -27,26 +34,6 @@ CASES = sorted({str(case) for case in GOLDEN["case_ids"]} - INEXPRESSIBLE)
 Fields = Mapping[str, NDArray[np.generic]]
 
 
-class PoolGeometry(ctypes.Structure):
-    """ss_pool_geometry."""
-
-    _fields_ = [
-        *((n, ctypes.c_uint16) for n in ("in_h", "in_w", "channels", "out_h", "out_w")),
-        *((n, ctypes.c_uint8) for n in ("k_h", "k_w", "s_h", "s_w", "pad_top", "pad_left")),
-    ]
-
-
-class AddGeometry(ctypes.Structure):
-    """ss_add_geometry."""
-
-    _fields_ = [
-        ("count", ctypes.c_uint32),
-        *((n, ctypes.c_int32) for n in ("multiplier1", "multiplier2", "multiplier_out")),
-        *((n, ctypes.c_int8) for n in ("shift1", "shift2", "shift_out")),
-        *((n, ctypes.c_int8) for n in ("zp1", "zp2", "zp_out", "act_min", "act_max")),
-    ]
-
-
 class ConcatGeometry(ctypes.Structure):
     """ss_concat_geometry."""
 
@@ -58,13 +45,14 @@ class ConcatGeometry(ctypes.Structure):
     ]
 
 
-@pytest.fixture(scope="module", params=["fast", "portable"])
+@pytest.fixture(scope="module", params=["fast", "portable", "inline"])
 def runtime(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> ctypes.CDLL:
     """Every kernel in one shared library, and the requantization as a function.
 
-    Once with what the compiler's machine is good at, once in plain C99.
+    Once with what the compiler's machine is good at, once in plain C99, and once with the bodies
+    that are inlined for speed in the place of the shared kernels.
     """
     requires_tool("gcc")
     folder = tmp_path_factory.mktemp("runtime")
@@ -77,6 +65,10 @@ def runtime(
     )
     library = folder / "runtime.so"
     sources = [*write_runtime(folder, all_kernels()), probe]
+    if request.param == "inline":
+        shared = {f"ss_{kind}" for kind in INLINE_KINDS}
+        sources = [path for path in sources if path.stem not in shared]
+        sources.append(write_inline_kernels(folder, "ss_", small=False))
     choices = ("-DSS_PORTABLE",) if request.param == "portable" else ()
     flags = ("-O2", "-shared", "-fPIC", *choices)
     compile_c(find_compiler(), sources, library, include=[folder], flags=flags)
@@ -264,13 +256,16 @@ def test_encoded_kernel_equals_dense_kernel(
         ("clang", "-O2"),
         ("arm-none-eabi-gcc", "-mcpu=cortex-m0plus", "-mthumb", "-Os"),
         ("arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-O2"),
+        ("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", "-O2"),
+        ("avr-gcc", "-mmcu=atmega328p", "-Os"),
     ],
     ids=" ".join,
 )
 def test_runtime_compiles_without_a_message(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Strict flags, several compilers and cores; no function needs the heap or the stdio."""
     compiler = Compiler((requires_tool(command[0]),), "")
-    for source in write_runtime(tmp_path, all_kernels()):
+    inline = write_inline_kernels(tmp_path, "inline_", small=True)
+    for source in [*write_runtime(tmp_path, all_kernels()), inline]:
         output = tmp_path / f"{source.stem}.o"
         compile_c(compiler, [source], output, flags=(*command[1:], "-c"))
     for path in tmp_path.glob("*.[ch]"):

@@ -178,7 +178,7 @@ def test_pooling_rounds_down() -> None:
 
 
 def test_memory_without_the_input_is_much_smaller_for_a_large_image() -> None:
-    """64x64x3 input: μNAS counts 1280 B where the arena needs 12,292 B."""
+    """64x64x3 input: μNAS counts 1280 B where the arena needs 12,296 B."""
     graph = Graph(
         (
             Tensor("input", (64, 64, 3)),
@@ -193,7 +193,7 @@ def test_memory_without_the_input_is_much_smaller_for_a_large_image() -> None:
         ),
     )
     plan = plan_memory(graph)
-    assert plan.arena_bytes == 64 * 64 * 3 + 4
+    assert plan.arena_bytes == 64 * 64 * 3 + 8  # A block is two pixels of four bytes.
     assert plan.live_no_input_bytes == 1024 + 256
     assert plan.in_weights_bytes == 64 * 64 * 3 + 4 * 4 * 3 * 4 + 4
 
@@ -204,8 +204,8 @@ def test_a_skip_connection_keeps_its_tensor_alive() -> None:
     plan = plan_memory(graph)
     lives = {a.name: (a.first, a.last) for a in plan.allocations}
     assert lives["a"] == (0, 3)
-    # The 1 x 1 convolution writes the 5 bytes of a pixel once it has read its 7.
-    assert plan.arena_bytes == plan.lower_bound_bytes == 180 + 252 + 8
+    # The 1 x 1 convolution may write two pixels, of 5 bytes, before it has read their 7 each.
+    assert plan.arena_bytes == plan.lower_bound_bytes == 180 + 252 + 12
     assert plan.peak.operator == "conv3"
     assert [name for name, _ in plan.peak.buffers] == ["a", "b", "c"]
     assert plan.in_out_bytes == 3 * 180

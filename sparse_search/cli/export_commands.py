@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from ..formats import Format, Layout, write_model
+from ..formats import Format, Layout, Optimize, write_model
 from ..memory.kernels import KernelLibrary
 from .shared import CountCode, DataDir, MaxMacCost, RunFolder, console, load_if_there
 
@@ -29,6 +29,10 @@ def export(
     backend: Annotated[
         KernelLibrary, typer.Option(help="Whose kernels the C calls.")
     ] = KernelLibrary.RUNTIME,
+    optimize: Annotated[
+        Optimize,
+        typer.Option(help="size: kernels are shared; speed: each operator has its own kernel."),
+    ] = "size",
 ) -> None:
     """Write one model of a run as C, or as a file for other tools."""
     from ..delivery import export_candidate
@@ -52,7 +56,7 @@ def export(
     stored = record.settings["dataset"]
     data = load_if_there(stored["source"], data_dir, record.settings["seed"])
     policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)
-    path = export_candidate(record, candidate, out, data, policy, layout, backend)
+    path = export_candidate(record, candidate, out, data, policy, layout, backend, optimize)
     console.print(f"candidate {candidate} exported to {path}; next: sparse-search verify {path}")
 
 

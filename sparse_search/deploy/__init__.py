@@ -1,5 +1,6 @@
 """Deployment: a quantized model as C99, and the proof that the C computes what was measured."""
 
+from ..formats import Optimize
 from .certificate import Certificate, Difference, Figure
 from .export import Export, ExportOptions, export_c
 from .verify import verify
@@ -10,6 +11,7 @@ __all__ = [
     "Export",
     "ExportOptions",
     "Figure",
+    "Optimize",
     "export_c",
     "verify",
 ]

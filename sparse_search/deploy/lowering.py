@@ -22,6 +22,8 @@ from ..graph import (
     Operator,
     WeightedOperator,
 )
+from ..integer import QuantizedWeights
+from ..integer.checks import accumulator_reach
 from ..memory import KernelLibrary, MemoryPlan
 from ..memory.lifetimes import find_lifetimes
 from ..memory.overlap import find_leads
@@ -60,6 +62,8 @@ class KernelCall:
         record: Its parameters.
         record_suffix: Last part of the record's name.
         arrays: Constant arrays in the order of the kernel's arguments.
+        small_factors: Whether every channel fulfils what ``ss_requantize_small`` asks for; False
+            without weights.
         input_offsets: Where its inputs lie in the arena, in bytes.
         output_offset: Where it begins to write in the arena, in bytes.
     """
@@ -68,6 +72,7 @@ class KernelCall:
     record: Record
     record_suffix: str
     arrays: tuple[ConstArray, ...]
+    small_factors: bool
     input_offsets: tuple[int, ...]
     output_offset: int
 
@@ -138,20 +143,28 @@ def _calls(
 ) -> tuple[KernelCall, ...]:
     """The calls of one operator; ``encoding`` of its weights, ``offsets`` in bytes by tensor."""
     arrays: tuple[ConstArray, ...] = ()
+    small = False
     if isinstance(operator, WeightedOperator):
         arrays = _weight_arrays(model, operator, encoding or DENSE)
+        small = _has_small_factors(operator, model.weights[operator.name])
     kernel = kernel_name(operator.kind, encoding or DENSE)
     records = make_records(model, operator)
     sources = tuple(offsets[tensor] for tensor in operator.inputs)
     target = offsets[operator.output]
     if not isinstance(operator, Concat):
-        return (KernelCall(kernel, records[0], "geometry", arrays, sources, target),)
+        return (KernelCall(kernel, records[0], "geometry", arrays, small, sources, target),)
     calls = []
     for number, (name, record) in enumerate(zip(operator.inputs, records, strict=True), start=1):
         suffix = f"geometry{number}"
-        calls.append(KernelCall(kernel, record, suffix, (), (offsets[name],), target))
+        calls.append(KernelCall(kernel, record, suffix, (), False, (offsets[name],), target))
         target += model.graph.tensor(name).size
     return tuple(calls)
+
+
+def _has_small_factors(operator: WeightedOperator, held: QuantizedWeights) -> bool:
+    """Shifts to the right only, and accumulators that can be doubled."""
+    doubled = 2 * accumulator_reach(operator, held)
+    return bool((held.shift < 0).all() and (doubled < 2**31).all())
 
 
 def check_plan(model: QuantizedModel, plan: MemoryPlan, kernels: KernelLibrary) -> None:

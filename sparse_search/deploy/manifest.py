@@ -57,6 +57,7 @@ class Manifest:
         golden: Images with known outputs.
         versions: Of the packages that computed the model.
         files: SHA-256 by path, of every other file of the export.
+        optimize: What the C is optimized for.
         format: Of this file.
     """
 
@@ -76,6 +77,7 @@ class Manifest:
     golden: tuple[Golden, ...]
     versions: dict[str, str]
     files: dict[str, str]
+    optimize: Literal["size", "speed"] = "size"
     format: Literal["sparse_search.export.1"] = _FORMAT
 
     def to_json(self) -> str:

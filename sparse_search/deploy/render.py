@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats import Layout
+from ..formats import Layout, Optimize
 from ..memory import MemoryPlan
 from ..quantized import QuantizedModel
 from . import c_source
+from .encoded_kernels import paired
 from .layout import EXAMPLES, SOURCE_FOLDER
 from .lowering import KernelCall, Step
-from .runtime_files import RUNTIME_DIR, files_for
+from .runtime_files import RUNTIME_DIR, files_for, inline_header
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +29,8 @@ class Source:
         golden_images: uint8 [n, H, W, C].
         golden_outputs: int8 [n, classes].
         generated_by: First line of every file: generator, version, model hash.
+        optimize: "size" calls kernels that all operators of a kind share; "speed" inlines a kernel
+            for each operator, with its geometry.
     """
 
     model: QuantizedModel
@@ -38,16 +41,34 @@ class Source:
     golden_images: NDArray[np.uint8]
     golden_outputs: NDArray[np.int8]
     generated_by: str
+    optimize: Optimize
 
     @property
-    def kernels(self) -> list[str]:
+    def shared_kernels(self) -> list[str]:
         """The runtime functions that the model calls, sorted."""
-        return sorted({call.kernel for step in self.steps for call in step.calls})
+        calls = [call for step in self.steps for call in step.calls]
+        return sorted({self.shared(call) for call in calls if not self.inlined(call)})
+
+    @property
+    def headers(self) -> list[str]:
+        """The headers of the runtime that the model includes, sorted."""
+        inlined = {self.inlined(call) for step in self.steps for call in step.calls}
+        shared = [f"{kernel}.h" for kernel in self.shared_kernels]
+        return sorted([*shared, *(header for header in inlined if header)])
+
+    def shared(self, call: KernelCall) -> str:
+        """The runtime function for this call, where no kernel is inlined."""
+        pairs = paired(call.kernel) if self.optimize == "speed" else None
+        return pairs or call.kernel
+
+    def inlined(self, call: KernelCall) -> str | None:
+        """The header of the kernel that is inlined for this call; None where it is called."""
+        return inline_header(call.kernel) if self.optimize == "speed" else None
 
 
 def runtime_files(source: Source) -> tuple[str, ...]:
     """Names of the runtime files that the model needs, sorted."""
-    return files_for(source.kernels)
+    return files_for(source.shared_kernels, source.headers)
 
 
 def render(source: Source, layout: Layout = Layout.PLAIN) -> dict[str, str]:
@@ -96,10 +117,11 @@ def template_values(source: Source) -> dict[str, str]:
         "NONZERO_WEIGHTS": str(sum(layer.nonzeros for layer in plan.layers)),
         "ERRORS": "",
         "CLASS_NAMES": _class_names(source),
-        "KERNEL_INCLUDES": "\n".join(f'#include "{kernel}.h"' for kernel in source.kernels),
+        "KERNEL_INCLUDES": "\n".join(f'#include "{header}"' for header in source.headers),
         "TABLES": "\n\n".join(_constants(source.prefix, step) for step in source.steps),
+        "SPECIALISED": _all_specialised(source),
         "CALLS": "\n".join(
-            _statements(source.prefix, index, step) for index, step in enumerate(source.steps)
+            _statements(source, index, step) for index, step in enumerate(source.steps)
         ),
         "GOLDEN_COUNT": str(len(source.golden_images)),
         "GOLDEN_IMAGES": c_source.rows(_rows(source.golden_images)),
@@ -145,10 +167,34 @@ def _constants(prefix: str, step: Step) -> str:
     return "\n".join(parts)
 
 
-def _statements(prefix: str, index: int, step: Step) -> str:
+def _all_specialised(source: Source) -> str:
+    """The functions into which kernels are inlined; nothing where none is."""
+    functions = "".join(_specialised(source, step) for step in source.steps)
+    said = "/* Kernels that are specialised: the compiler resolves every shape. */"
+    return f"\n{said}{functions}" if functions else ""
+
+
+def _specialised(source: Source, step: Step) -> str:
+    """The function of one operator into which its kernel is inlined; nothing where none is."""
+    call, stem = step.calls[0], f"{source.prefix}_{step.identifier}"
+    if source.inlined(call) is None:
+        return ""
+    count = len(call.input_offsets)
+    inputs = ["input"] if count == 1 else [f"input{number + 1}" for number in range(count)]
+    parameters = [*(f"const int8_t *{name}" for name in inputs), "int8_t *output"]
+    arguments = [*_arguments(stem, call, inputs, "output")]
+    if call.arrays:
+        arguments.append("SS_SMALL_FACTORS" if call.small_factors else "SS_ANY_FACTORS")
+    body = c_source.call(f"{call.kernel}_inline", arguments)
+    opening = c_source.declaration(f"{stem}_run", parameters).removesuffix(";")
+    return f"\nSS_NEVER_INLINE {opening}\n{{\n{body}\n}}\n"
+
+
+def _statements(source: Source, index: int, step: Step) -> str:
     """The calls of one operator, with its trace."""
     name = c_source.comment(step.operator.name)
-    calls = "\n".join(_call(f"{prefix}_{step.identifier}", call) for call in step.calls)
+    stem = f"{source.prefix}_{step.identifier}"
+    calls = "\n".join(_call(source, stem, call) for call in step.calls)
     return (
         f"    /* {index} {name}: {step.text} */\n"
         f"{calls}\n"
@@ -156,14 +202,16 @@ def _statements(prefix: str, index: int, step: Step) -> str:
     )
 
 
-def _call(stem: str, call: KernelCall) -> str:
-    """One call of a runtime function as a statement; names of constants begin with ``stem``."""
-    constants = [f"{stem}_{a.suffix}" if a.values.size else "NULL" for a in call.arrays]
+def _call(source: Source, stem: str, call: KernelCall) -> str:
+    """One call as a statement; names of constants begin with ``stem``."""
     inputs = [f"base + {offset}" for offset in call.input_offsets]
-    arguments = [
-        f"&{stem}_{call.record_suffix}",
-        *inputs,
-        *constants,
-        f"base + {call.output_offset}",
-    ]
-    return c_source.call(call.kernel, arguments)
+    output = f"base + {call.output_offset}"
+    if source.inlined(call) is not None:
+        return c_source.call(f"{stem}_run", [*inputs, output])
+    return c_source.call(source.shared(call), _arguments(stem, call, inputs, output))
+
+
+def _arguments(stem: str, call: KernelCall, inputs: Sequence[str], output: str) -> list[str]:
+    """What a kernel is called with."""
+    constants = [f"{stem}_{a.suffix}" if a.values.size else "NULL" for a in call.arrays]
+    return [f"&{stem}_{call.record_suffix}", *inputs, *constants, output]

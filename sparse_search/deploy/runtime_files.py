@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..encoding import ALL_ENCODINGS
-from .encoded_kernels import OPERATORS, kernel_name, kernel_text
+from .encoded_kernels import OPERATORS, kernel_name, kernel_text, paired
 
 RUNTIME_DIR = Path(__file__).parent / "runtime"
 
@@ -25,22 +25,32 @@ def runtime_text(name: str) -> str:
 def all_kernels() -> tuple[str, ...]:
     """Every function of the runtime, sorted."""
     written = {path.stem for path in RUNTIME_DIR.glob("ss_*.c")}
-    return tuple(
-        sorted(written | {kernel_name(kind, e) for kind in OPERATORS for e in ALL_ENCODINGS})
-    )
+    encoded = {kernel_name(kind, e) for kind in OPERATORS for e in ALL_ENCODINGS}
+    pairs = {pair for kernel in encoded if (pair := paired(kernel)) is not None}
+    return tuple(sorted(written | encoded | pairs))
 
 
-def files_for(kernels: Iterable[str]) -> tuple[str, ...]:
-    """Names of the runtime files that ``kernels`` need, sorted.
+def inline_header(kernel: str) -> str | None:
+    """The header by which a kernel can be specialised; None where there is none.
+
+    >>> inline_header("ss_conv2d"), inline_header("ss_concat")
+    ('ss_conv2d_inline.h', None)
+    """
+    name = f"{kernel}_inline.h"
+    return name if (RUNTIME_DIR / name).is_file() else None
+
+
+def files_for(kernels: Iterable[str], headers: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of the runtime files that ``kernels`` and ``headers`` need, sorted.
 
     A kernel is a function; it lives in the C file of the same name, which names what it includes.
 
     >>> files_for(["ss_fully_connected"])
     ('ss_fully_connected.c', 'ss_fully_connected.h', 'ss_fully_connected_geometry.h',
-     'ss_platform.h', 'ss_requantize.h')
+     'ss_platform.h', 'ss_requantize.h', 'ss_target.h')
     """
     needed: set[str] = set()
-    pending = [f"{kernel}.c" for kernel in kernels]
+    pending = [*(f"{kernel}.c" for kernel in kernels), *headers]
     while pending:
         name = pending.pop()
         if name not in needed:

@@ -49,6 +49,13 @@ def check_weights(graph: Graph, weights: Mapping[str, QuantizedWeights]) -> None
         _check_range(operator, weights[operator.name])
 
 
+def accumulator_reach(operator: WeightedOperator, held: QuantizedWeights) -> NDArray[np.int64]:
+    """A bound of every |accumulator| for any input: int64 [OC]."""
+    rows = channel_rows(held.weights.astype(np.int64), isinstance(operator, DepthwiseConv2d))
+    reach: NDArray[np.int64] = INPUT_SPAN * np.abs(rows).sum(axis=1)
+    return reach + np.abs(held.bias.astype(np.int64))
+
+
 def _check_names(what: str, expected: Collection[str], found: Collection[str]) -> None:
     if set(expected) != set(found):
         missing = sorted(set(expected) - set(found))
@@ -92,8 +99,7 @@ def _check_range(operator: WeightedOperator, held: QuantizedWeights) -> None:
         )
     if not (np.isfinite(held.scale).all() and (held.scale > 0).all()):
         raise QuantizationError(f"{operator.name}: expected positive finite weight scales")
-    rows = channel_rows(held.weights.astype(np.int64), isinstance(operator, DepthwiseConv2d))
-    reach = INPUT_SPAN * np.abs(rows).sum(axis=1) + np.abs(held.bias.astype(np.int64))
+    reach = accumulator_reach(operator, held)
     if (reach * np.exp2(np.maximum(held.shift, 0)) >= 2**31).any():
         raise QuantizationError(
             f"{operator.name}: expected accumulators that fit in int32, these can reach "

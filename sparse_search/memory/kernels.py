@@ -22,11 +22,22 @@ ALIGNMENT_BYTES = 4
 """Of every buffer: kernels read words, and CMSIS-NN's scratch holds 32-bit sums."""
 
 OUTPUT_BLOCK = MappingProxyType(
-    {"conv2d": 1, "depthwise_conv2d": 1, "max_pool2d": 1, "avg_pool2d": 1}
+    {
+        "conv2d": 2,
+        "depthwise_conv2d": 1,
+        "max_pool2d": 1,
+        "avg_pool2d": 1,
+        "add": 4,
+    }
 )
-"""How many output pixels a kernel of the runtime may compute before it writes the first, by kind.
+"""Output pixels that a kernel of the runtime writes at a time, by kind of operator; elements for
+"add".
 
-Pixels are written in raster order, all channels of a block before the next block begins, and then
-nothing before the first input byte of any later pixel is read. Outputs may therefore lie over
-their own inputs; see ``overlap``.
+Blocks are written in the order of the output, rows first, all channels of a block before the next
+block. While a block is written, the input is read from the first byte on that its pixels or later
+ones need, and nothing before that. So an output may lie over the part of its own input that is no
+longer needed. A block has that many pixels or fewer and may begin at any pixel: when pixel p is
+written, what pixel p - block + 1 needs may still be read. Figures are the most of all variants:
+dense and encoded weights, for size and for speed, any core. Fully connected operators and
+concatenations promise no order.
 """

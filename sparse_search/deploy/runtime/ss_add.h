@@ -14,7 +14,8 @@
  * geometry    24 bytes on every platform
  * input1      int8 [count]
  * input2      int8 [count]
- * output      int8 [count]; must not overlap the inputs
+ * output      int8 [count]; may begin where an input begins, or before: up to four elements are
+ *             loaded before as many are stored
  *
  * Needs no scratch memory, cannot fail.
  */

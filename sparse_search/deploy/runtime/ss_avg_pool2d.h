@@ -5,7 +5,8 @@
  *
  * geometry    see ss_pool_geometry.h
  * input       int8 [in_h][in_w][channels]
- * output      int8 [out_h][out_w][channels], scale and zero point of the input; must not overlap it
+ * output      int8 [out_h][out_w][channels], scale and zero point of the input; may lie
+ *             over input that is no longer needed, see the order in ss_window.h
  *
  * Needs no scratch memory, cannot fail.
  */

@@ -1,43 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ss_depthwise_conv2d.h"
 
-#include "ss_requantize.h"
-#include "ss_window.h"
+#include "ss_conv_shape.h"
 
 void ss_depthwise_conv2d(const ss_conv_geometry *geometry, const int8_t *input,
                          const int8_t *weights, const int32_t *bias, const int32_t *multiplier,
                          const int8_t *shift, int8_t *output)
 {
-    const int32_t in_h = SS_READ_U16(&geometry->in_h);
-    const int32_t in_w = SS_READ_U16(&geometry->in_w);
-    const int32_t channels = SS_READ_U16(&geometry->in_c);
-    const int32_t out_h = SS_READ_U16(&geometry->out_h);
-    const int32_t out_w = SS_READ_U16(&geometry->out_w);
-    const int32_t k_h = SS_READ_U8(&geometry->k_h);
-    const int32_t k_w = SS_READ_U8(&geometry->k_w);
-    const int32_t s_h = SS_READ_U8(&geometry->s_h);
-    const int32_t s_w = SS_READ_U8(&geometry->s_w);
-    const int32_t pad_top = SS_READ_U8(&geometry->pad_top);
-    const int32_t pad_left = SS_READ_U8(&geometry->pad_left);
+    const ss_conv_shape shape = ss_conv_shape_read(geometry);
+    const ss_output to = ss_conv_output(geometry, bias, multiplier, shift, SS_ANY_FACTORS);
     const int32_t zero_point = SS_READ_I8(&geometry->input_zero_point);
-    const int32_t output_zero_point = SS_READ_I8(&geometry->output_zero_point);
-    const int32_t act_min = SS_READ_I8(&geometry->act_min);
-    const int32_t act_max = SS_READ_I8(&geometry->act_max);
-    const int32_t input_row = in_w * channels;
-    const int32_t kernel_row = k_w * channels;
+    const int32_t channels = shape.in_c;
 
-    for (int32_t out_y = 0; out_y < out_h; out_y++) {
-        const int32_t in_y = out_y * s_h - pad_top;
-        const ss_taps rows = ss_clip(in_y, k_h, in_h);
+    for (int32_t out_y = 0; out_y < shape.out_h; out_y++) {
+        const int32_t in_y = out_y * shape.s_h - shape.pad_top;
+        const ss_taps rows = ss_clip(in_y, shape.k_h, shape.in_h);
 
-        for (int32_t out_x = 0; out_x < out_w; out_x++) {
-            const int32_t in_x = out_x * s_w - pad_left;
-            const ss_taps columns = ss_clip(in_x, k_w, in_w);
+        for (int32_t out_x = 0; out_x < shape.out_w; out_x++) {
+            const int32_t in_x = out_x * shape.s_w - shape.pad_left;
+            const ss_taps columns = ss_clip(in_x, shape.k_w, shape.in_w);
             const int32_t run = (columns.end - columns.first) * channels;
-            const int8_t *const window =
-                input + (in_y + rows.first) * input_row + (in_x + columns.first) * channels;
+            const int8_t *const window = input + (in_y + rows.first) * shape.input_row +
+                                         (in_x + columns.first) * channels;
             const int8_t *const window_weights =
-                weights + rows.first * kernel_row + columns.first * channels;
+                weights + rows.first * shape.kernel_row + columns.first * channels;
 
             for (int32_t channel = 0; channel < channels; channel++) {
                 const int8_t *elements = window + channel;
@@ -48,12 +34,11 @@ void ss_depthwise_conv2d(const ss_conv_geometry *geometry, const int8_t *input,
                     for (int32_t i = 0; i < run; i += channels) {
                         sum += (int32_t)SS_READ_I8(taps + i) * ((int32_t)elements[i] - zero_point);
                     }
-                    elements += input_row;
-                    taps += kernel_row;
+                    elements += shape.input_row;
+                    taps += shape.kernel_row;
                 }
-                sum = ss_requantize(sum, SS_READ_I32(multiplier + channel),
-                                    SS_READ_I8(shift + channel));
-                *output++ = ss_clamp(sum, output_zero_point, act_min, act_max);
+                *output++ = ss_finish(&to, sum, SS_READ_I32(multiplier + channel),
+                                      SS_READ_I8(shift + channel));
             }
         }
     }

@@ -11,7 +11,8 @@
  * bias        int32 [in_c], at the scale input scale * weight scale of the channel
  * multiplier  int32 [in_c] } M[c] = multiplier * 2^(shift - 31), see ss_requantize.h
  * shift       int8 [in_c]  }
- * output      int8 [out_h][out_w][in_c]; must not overlap the input
+ * output      int8 [out_h][out_w][in_c]; may lie over input that is no longer needed,
+ *             see the order in ss_window.h
  *
  * The accumulator is int32; the exporter proves that no channel can overflow it.
  * Needs no scratch memory, cannot fail.

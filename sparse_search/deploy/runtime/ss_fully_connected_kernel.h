@@ -17,6 +17,7 @@ void SS_KERNEL(const ss_fully_connected_geometry *geometry, const int8_t *input,
     const int32_t output_zero_point = SS_READ_I8(&geometry->output_zero_point);
     const int32_t act_min = SS_READ_I8(&geometry->act_min);
     const int32_t act_max = SS_READ_I8(&geometry->act_max);
+    const ss_inputs inputs = {input, 0, zero_point, 1};
     ss_cursor cursor = SS_CURSOR_BEGIN;
 
     ss_begin(&cursor);
@@ -24,7 +25,7 @@ void SS_KERNEL(const ss_fully_connected_geometry *geometry, const int8_t *input,
         int32_t sum = SS_READ_I32(bias + out);
 
         ss_begin_row(&cursor);
-        sum += ss_dot(&cursor, input, in_count, zero_point);
+        ss_dot(&cursor, inputs, in_count, &sum);
         sum = ss_requantize(sum, SS_READ_I32(multiplier + out), SS_READ_I8(shift + out));
         output[out] = ss_clamp(sum, output_zero_point, act_min, act_max);
     }

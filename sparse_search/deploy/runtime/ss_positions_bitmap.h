@@ -60,11 +60,8 @@ static inline void ss_skip(ss_cursor *cursor, uint32_t count)
     ss_values_skip(&cursor->values, stored);
 }
 
-static inline int32_t ss_dot(ss_cursor *cursor, const int8_t *input, uint32_t count,
-                             int32_t zero_point)
+SS_INLINE void ss_dot(ss_cursor *cursor, ss_inputs inputs, uint32_t count, int32_t *sums)
 {
-    int32_t sum = 0;
-
     while (count > 0u) {
         uint32_t taken;
         uint32_t bits = ss_bitmap_bits(cursor, count, &taken);
@@ -72,20 +69,19 @@ static inline int32_t ss_dot(ss_cursor *cursor, const int8_t *input, uint32_t co
         count -= taken;
 #ifdef SS_COUNT_TRAILING_ZEROS
         for (; bits != 0u; bits &= bits - 1u) {
-            const int32_t element = input[SS_COUNT_TRAILING_ZEROS(bits)];
+            const uint32_t at = SS_COUNT_TRAILING_ZEROS(bits);
 
-            sum += ss_values_next(&cursor->values) * (element - zero_point);
+            ss_multiply(inputs, at, ss_values_next(&cursor->values), sums);
         }
 #else
-        for (const int8_t *element = input; bits != 0u; bits >>= 1, element++) {
+        for (uint32_t at = 0u; bits != 0u; bits >>= 1, at++) {
             if ((bits & 1u) != 0u) {
-                sum += ss_values_next(&cursor->values) * ((int32_t)*element - zero_point);
+                ss_multiply(inputs, at, ss_values_next(&cursor->values), sums);
             }
         }
 #endif
-        input += taken;
+        inputs.element += taken;
     }
-    return sum;
 }
 
 #endif

@@ -29,16 +29,12 @@ static inline void ss_skip(ss_cursor *cursor, uint32_t count)
     ss_values_skip(&cursor->values, count);
 }
 
-static inline int32_t ss_dot(ss_cursor *cursor, const int8_t *input, uint32_t count,
-                             int32_t zero_point)
+SS_INLINE void ss_dot(ss_cursor *cursor, ss_inputs inputs, uint32_t count, int32_t *sums)
 {
-    int32_t sum = 0;
-
     for (; count > 0u; count--) {
-        sum += ss_values_next(&cursor->values) * ((int32_t)*input - zero_point);
-        input++;
+        ss_multiply(inputs, 0u, ss_values_next(&cursor->values), sums);
+        inputs.element++;
     }
-    return sum;
 }
 
 #endif

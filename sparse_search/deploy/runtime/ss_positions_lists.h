@@ -55,11 +55,8 @@ static inline void ss_skip(ss_cursor *cursor, uint32_t count)
     ss_values_skip(&cursor->values, stored);
 }
 
-static inline int32_t ss_dot(ss_cursor *cursor, const int8_t *input, uint32_t count,
-                             int32_t zero_point)
+SS_INLINE void ss_dot(ss_cursor *cursor, ss_inputs inputs, uint32_t count, int32_t *sums)
 {
-    int32_t sum = 0;
-
     for (; cursor->left > 0u; cursor->left--) {
         const uint32_t column = ss_lists_number(cursor) - cursor->column;
 
@@ -67,10 +64,9 @@ static inline int32_t ss_dot(ss_cursor *cursor, const int8_t *input, uint32_t co
             break;
         }
         cursor->next += SS_LIST_BYTES;
-        sum += ss_values_next(&cursor->values) * ((int32_t)input[column] - zero_point);
+        ss_multiply(inputs, column, ss_values_next(&cursor->values), sums);
     }
     cursor->column += count;
-    return sum;
 }
 
 #endif

@@ -4,6 +4,11 @@
  *
  * Padding never enters a sum: it stands for the input's zero point, which contributes nothing, and
  * pooling leaves it out. So every kernel clips its window instead of filling a border.
+ *
+ * Order: kernels with windows write their output in blocks of one or two pixels, which may begin at
+ * any pixel, from the first byte to the last, all channels of a block before the next block. When a
+ * block is begun, what lies before the first byte of the input that its pixels or later ones see is
+ * not read any more, and the output may lie over it.
  */
 #ifndef SS_WINDOW_H
 #define SS_WINDOW_H

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How an accumulator becomes an output.
+ *
+ * multiplier  int32 [channels] } see ss_requantize.h
+ * shift       int8 [channels]  }
+ * small       a constant: SS_SMALL_FACTORS where every channel fulfils what ss_requantize_small
+ *             asks for, else SS_ANY_FACTORS
+ */
+#ifndef SS_OUTPUT_H
+#define SS_OUTPUT_H
+
+#include "ss_requantize.h"
+
+#define SS_ANY_FACTORS 0
+#define SS_SMALL_FACTORS 1
+
+typedef struct {
+    const int32_t *bias;
+    const int32_t *multiplier;
+    const int8_t *shift;
+    int32_t zero_point;
+    int32_t act_min, act_max; /* clamp, after the zero point is added */
+    int small;
+} ss_output;
+
+SS_INLINE ss_output ss_output_of(const int32_t *bias, const int32_t *multiplier,
+                                 const int8_t *shift, int32_t zero_point, int32_t act_min,
+                                 int32_t act_max, int small)
+{
+    const ss_output to = {bias, multiplier, shift, zero_point, act_min, act_max, small};
+
+    return to;
+}
+
+/* The output that an accumulator becomes. */
+SS_INLINE int8_t ss_finish(const ss_output *to, int32_t sum, int32_t multiplier, int32_t shift)
+{
+    int32_t value;
+
+    if (!to->small) {
+        value = ss_requantize(sum, multiplier, shift);
+        return ss_clamp(value, to->zero_point, to->act_min, to->act_max);
+    }
+    value = ss_requantize_small(sum, multiplier, shift) + to->zero_point;
+    return ss_clamp_small(value, to->act_min, to->act_max);
+}
+
+#endif
