@@ -72,8 +72,8 @@ def test_a_wide_branch_runs_while_little_else_exists() -> None:
     graph = Graph(tensors, operators)
     best = in_best_order(graph)
     assert [op.name for op in best.operators] == ["pool", "conv", "narrow", "add"]
-    # The input waits beside the wide map, over which its small successor lies but for a pixel.
-    assert bound(graph) == 256 + 1024 + 4
+    # The input waits beside the wide map, over which its small successor lies but for two pixels.
+    assert bound(graph) == 256 + 1024 + 8
     assert bound(best) < bound(graph)
 
 
