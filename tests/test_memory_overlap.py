@@ -122,8 +122,8 @@ def test_a_first_layer_of_stride_two_costs_little_more_than_the_image() -> None:
     """28 x 28 to 14 x 14 x 4: the output is as large as the image, and lies over it."""
     conv = Conv2d("c", ("x",), "y", (3, 3), (2, 2), (0, 1, 0, 1))
     graph = chain(conv, (28, 28, 1), (14, 14, 4))
-    # Before the last but one pixel of a row is read, from byte 24 on, 14 x 4 bytes may be written; a
-    # block that begins with the last one, from byte 26 on, goes on in the next row.
+    # Before the last but one pixel of a row is read, from byte 24 on, 14 x 4 bytes may be written;
+    # a block that begins with the last one, from byte 26 on, goes on in the next row.
     assert OUTPUT_BLOCK["conv2d"] == 2
     assert find_leads(graph) == {("y", "x"): max(14 * 4 - 24, 15 * 4 - 26)}
     plan = plan_memory(graph)

@@ -90,11 +90,12 @@ def array(c_type: str, name: str, values: Sequence[int]) -> str:
     """Definition of a constant array of at least one integer.
 
     >>> print(array("int8_t", "model_conv1_values", [5, -7]))
-    static const SS_RODATA int8_t model_conv1_values[2] = {
+    static const SS_RODATA SS_UNPADDED int8_t model_conv1_values[2] = {
         5, -7,
     };
     """
-    return f"static const SS_RODATA {c_type} {name}[{len(values)}] = {{\n{numbers(values)}\n}};"
+    where = "SS_RODATA SS_UNPADDED" if C_TYPE_BYTES[c_type] == 1 else "SS_RODATA"
+    return f"static const {where} {c_type} {name}[{len(values)}] = {{\n{numbers(values)}\n}};"
 
 
 def rows(values: Sequence[Sequence[int]]) -> str:

@@ -42,6 +42,7 @@ class Figure:
         measured: None where it could not be measured.
         tolerance: How far they may be apart, as a fraction of the prediction; None where they are
             only shown.
+        at_most: The prediction is a bound: smaller numbers agree with it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Figure:
     predicted: int | None
     measured: int | None
     tolerance: float | None = None
+    at_most: bool = False
 
     @property
     def agrees(self) -> bool:
@@ -61,6 +63,8 @@ class Figure:
             return True
         if self.measured is None:
             return False
+        if self.at_most and self.measured < self.predicted:
+            return True
         return abs(self.measured - self.predicted) <= self.tolerance * self.predicted
 
 

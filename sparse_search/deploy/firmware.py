@@ -66,10 +66,9 @@ def code_flags(core: EmulatedCore) -> tuple[str, ...]:
 
 
 def model_flags(core: EmulatedCore) -> tuple[str, ...]:
-    """Those of the model's own C file.
+    """Those of the model's own C file where it has no loop over data.
 
-    For speed, compilers align arrays of bytes to words; for size, constants lie without gaps. The
-    file has no loop over data, so it is compiled for size.
+    For speed, compilers align records to words; for size, constants lie without gaps.
     """
     return (*code_flags(core), "-Os")
 
@@ -109,7 +108,8 @@ def model_sources(
 ) -> dict[Path, tuple[str, ...]]:
     """The C files of an export and the flags of each, ``flags`` among them."""
     names = sorted(set(manifest.files) - EXAMPLE_FILES)
-    own = f"{manifest.prefix}.c"
+    # Kernels that are specialised for speed are in the model's own file.
+    own = f"{manifest.prefix}.c" if manifest.optimize == "size" else None
     return {
         folder / name: (*(model_flags(core) if name == own else code_flags(core)), *flags)
         for name in names

@@ -1,7 +1,8 @@
 """What a firmware around an export will measure, said before anything is compiled.
 
 Data are exact: the arena and the constants are those of the memory plan, and neither model nor
-harness has a variable of its own. Code and stack come from a table (``code_table``).
+harness has a variable of its own. Code and stack come from a table (``code_table``). Where kernels
+are specialised for speed, constants are a bound, and code and stack are not predicted.
 """
 
 from collections.abc import Iterable
@@ -28,6 +29,8 @@ class Prediction:
         data_bytes: Of .data.
         bss_bytes: Of .bss.
         constant_bytes: Of .rodata.
+        exact_constants: Whether ``constant_bytes`` are exact; else they are the most, since
+            compilers fold records into code that is specialised by them.
         code_bytes: Of .text; None where the table has no figures.
         stack_bytes: Of a call; None where the table has no figures.
     """
@@ -36,6 +39,7 @@ class Prediction:
     data_bytes: int
     bss_bytes: int
     constant_bytes: int
+    exact_constants: bool
     code_bytes: int | None
     stack_bytes: int | None
 
@@ -49,13 +53,16 @@ def predict(manifest: Manifest, graph: Graph, core: str) -> Prediction:
         core: Name of an emulated core.
     """
     plan = manifest.memory_plan
-    code = read_table().get(core)
+    shared = manifest.optimize == "size"
+    # The table holds shared kernels.
+    code = read_table().get(core) if shared else None
     calls = kernel_calls(graph, [layer["encoding"] for layer in plan["layers"]])
     return Prediction(
         arena_bytes=int(plan["arena_bytes"]),
         data_bytes=0,
         bss_bytes=int(plan["arena_bytes"]) + HARNESS_BYTES,
         constant_bytes=int(plan["flash_bytes"]),
+        exact_constants=shared,
         code_bytes=None if code is None else code.predict_code(calls),
         stack_bytes=None if code is None else code.predict_stack(calls),
     )

@@ -15,6 +15,11 @@ from .layout import EXAMPLES, SOURCE_FOLDER
 from .lowering import KernelCall, Step
 from .runtime_files import RUNTIME_DIR, files_for, inline_header
 
+_COMPACT = """\
+# For speed, compilers align records to words, which would leave gaps. This file has no loop over
+# data.
+$(BUILD)/{prefix}.o: COMPACT := $(if $(BARE_METAL),-Os)"""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
@@ -116,6 +121,7 @@ def template_values(source: Source) -> dict[str, str]:
         "WEIGHTS": str(sum(layer.weights for layer in plan.layers)),
         "NONZERO_WEIGHTS": str(sum(layer.nonzeros for layer in plan.layers)),
         "ERRORS": "",
+        "COMPACT": _COMPACT.format(prefix=source.prefix) if source.optimize == "size" else "",
         "CLASS_NAMES": _class_names(source),
         "KERNEL_INCLUDES": "\n".join(f'#include "{header}"' for header in source.headers),
         "TABLES": "\n\n".join(_constants(source.prefix, step) for step in source.steps),

@@ -154,7 +154,10 @@ def _figures(
         Figure(".bss", "B", wanted.bss_bytes, bss, 0.0),
         Figure("stack", "B", wanted.stack_bytes, found.stack_bytes),
         Figure("RAM", "B", ram, data + bss + found.stack_bytes),
-        Figure(".rodata", "B", wanted.constant_bytes, sections.get(".rodata", 0), 0.0),
+        Figure(
+            *(".rodata", "B", wanted.constant_bytes, sections.get(".rodata", 0), 0.0),
+            at_most=not wanted.exact_constants,
+        ),
         Figure(
             *(".text", "B", wanted.code_bytes, firmware.code_bytes),
             CODE_TOLERANCE if known else None,

@@ -31,6 +31,13 @@
 #define SS_READ_U32(pointer) (*(pointer))
 #endif
 
+/* Of arrays of bytes, which compilers that optimize for speed would align to words, with gaps. */
+#ifdef __GNUC__
+#define SS_UNPADDED __attribute__((aligned(1)))
+#else
+#define SS_UNPADDED
+#endif
+
 /* Only where it is an instruction or two: elsewhere a loop is shorter and as fast. Define
  * SS_PORTABLE to leave all such choices out; the results are the same. */
 #if !defined(SS_PORTABLE) && \
