@@ -1,4 +1,4 @@
-"""Cortex-M cores under QEMU: programs without an operating system, and counts of instructions.
+"""Cortex-M cores under QEMU: bare programs for benchmarks, and counts of instructions.
 
 Counts are exact to a few instructions and the same in every run; they are no cycles, since there
 are neither wait states nor caches. Needs arm-none-eabi-gcc and qemu-system-arm.
@@ -11,12 +11,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sparse_search.deploy.build import Compiler, compile_c
+from sparse_search.deploy.cores import CORES as EMULATED
+from sparse_search.deploy.cores import INSTRUCTION_NS
 from sparse_search.errors import VerificationError
 
 BOARD = Path(__file__).parent / "cortex_m"
 """Start-up code and linker scripts."""
 
-_INSTRUCTION_NS = 256
 _TIMEOUT_S = 300
 
 
@@ -47,27 +48,23 @@ class Core:
 
     def instructions(self, ticks: int) -> int:
         """How many instructions take so many ticks of the timer."""
-        return round(ticks * 1e9 / self.timer_hz / _INSTRUCTION_NS)
+        return round(ticks * 1e9 / self.timer_hz / INSTRUCTION_NS)
 
 
 _CORES = (
-    # ARMv6-M code on the board of an M3, which has a timer; unaligned accesses fault all the same.
+    # Code of an M0+ on the board of an M3, which has a timer; unaligned accesses fault all the same.
     Core(
         "m0",
         ("-mcpu=cortex-m0plus", "-mthumb"),
-        "mps2-an385",
+        EMULATED["m3"].machine,
         board_flags=("-DBENCH_TRAP_UNALIGNED",),
     ),
-    Core("m3", ("-mcpu=cortex-m3", "-mthumb"), "mps2-an385"),
-    Core(
-        "m4",
-        ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
-        "mps2-an386",
-    ),
+    Core("m3", EMULATED["m3"].flags, EMULATED["m3"].machine),
+    Core("m4", EMULATED["m4"].flags, EMULATED["m4"].machine),
     Core(
         "m55",
-        ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"),
-        "mps3-an547",
+        EMULATED["m55"].flags,
+        EMULATED["m55"].machine,
         ram_origin=0x30000000,
         timer_hz=32_000_000,
         board_flags=("-DBENCH_SYSTICK",),
