@@ -52,7 +52,7 @@ class Core:
 
 
 _CORES = (
-    # Code of an M0+ on the board of an M3, which has a timer; unaligned accesses fault all the same.
+    # M0+ code on the board of an M3, which has a timer; unaligned accesses fault all the same.
     Core(
         "m0",
         ("-mcpu=cortex-m0plus", "-mthumb"),
