@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 	    --workers $(WORKERS) --seed 0 --out runs/digits
 
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -rs $(PYTEST_ARGUMENTS)
+	$(BIN)/python -m pytest -rs -n $(WORKERS) --dist loadfile $(PYTEST_ARGUMENTS)
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff format --check .
