@@ -24,6 +24,7 @@ from sparse_search.graph import (
     window_count,
 )
 from sparse_search.integer import channel_rows
+from sparse_search.memory import in_best_order
 from sparse_search.quantized import (
     INPUT_QUANTIZATION,
     QuantizedModel,
@@ -192,7 +193,7 @@ def random_model(
     sparsity: float | None = None,
     codebook_bits: int | None = None,
 ) -> QuantizedModel:
-    """Random int8 weights and scales on ``graph``.
+    """Random int8 weights and scales on ``graph``, in its best order as those of ``quantize``.
 
     Args:
         generator: Source of randomness.
@@ -200,6 +201,7 @@ def random_model(
         sparsity: Fraction of zero weights, in [0, 1]; None for a random one in each operator.
         codebook_bits: Weights of an operator take at most 2^bits values, zero among them.
     """
+    graph = in_best_order(graph)
     tensors = {graph.input.name: INPUT_QUANTIZATION}
     weights: dict[str, QuantizedWeights] = {}
     images = random_images(generator, graph, _CALIBRATION_IMAGES)

@@ -131,7 +131,7 @@ def smallest_arena(items: Sequence[Lifetime], leads: Leads | None = None) -> int
 @given(lifetimes())
 def test_small_plans_are_optimal(items: list[Lifetime]) -> None:
     """The arena is the smallest of all possible placements, and is said to be."""
-    placement = place(items, alignment_bytes=1)
+    placement = place(items, 1, 100_000)
     check_valid(items, placement, 1)
     assert placement.optimal
     assert placement.arena_bytes == smallest_arena(items)
@@ -218,7 +218,7 @@ def test_the_search_improves_on_every_greedy_order() -> None:
     items = tensors(GREEDY_FAILS)
     greedy = place(items, 1, max_nodes=0)
     assert (greedy.arena_bytes, greedy.optimal) == (17, False)
-    exact = place(items, 1)
+    exact = place(items, 1, 1000)
     check_valid(items, exact, 1)
     assert (exact.arena_bytes, exact.optimal) == (16, True)
 
@@ -226,7 +226,7 @@ def test_the_search_improves_on_every_greedy_order() -> None:
 def test_the_optimum_may_lie_above_the_lower_bound() -> None:
     """The search proves that no placement reaches the bound; brute force agrees."""
     items = tensors(BOUND_FAILS)
-    placement = place(items, 1)
+    placement = place(items, 1, 1000)
     check_valid(items, placement, 1)
     assert (placement.lower_bound_bytes, placement.arena_bytes) == (7, 8)
     assert placement.optimal

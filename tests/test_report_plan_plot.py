@@ -106,7 +106,7 @@ def test_what_is_read_and_then_overwritten_is_hatched() -> None:
     axes = plan_figure(plan_memory(graph)).axes[0]
     (hatched,) = (p for p in axes.patches if str(p.get_gid()).startswith("overlap"))
     assert hatched.get_gid() == "overlap x y"
-    assert hatched.get_height() == 784 - 32
+    assert hatched.get_height() == 784 - 36
     apart = plan_figure(plan_memory(graph, KernelLibrary.CMSIS_DSP)).axes[0]
     assert not [p for p in apart.patches if str(p.get_gid()).startswith("overlap")]
 

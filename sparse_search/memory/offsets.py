@@ -19,8 +19,12 @@ from .cmsis_nn import round_up
 from .exact import search_offsets
 from .lifetimes import Lifetime
 
-DEFAULT_MAX_NODES = 400
-"""Nodes of the branch and bound search; one takes about 20 µs."""
+DEFAULT_MAX_NODES = 60
+"""Nodes of the branch and bound search; one takes about 20 µs.
+
+A search plans thousands of networks for a proposal; four hundred nodes would make arenas 0.03 %
+smaller in the mean.
+"""
 
 _MAX_EXACT_BUFFERS = 64
 """The search recurses once per buffer; larger plans keep their greedy placement."""

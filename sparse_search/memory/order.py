@@ -11,11 +11,13 @@ The bytes while an operator runs are those of ``buffers``: all that is still rea
 that has not run, and the output, less what output and inputs that end here can have in common. Sets
 of one size are known before those of the next. Graphs of the space are sequences of a few short
 branches, so there are few sets and the result is exact; where there are many, the most promising
-ones are kept. An order that is no better than the given one is not taken.
+ones are kept. An order that is no better than the given one is not taken; most often none can be,
+because some operator needs as much by itself.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..graph import Graph
@@ -34,6 +36,7 @@ class _Best(NamedTuple):
     order: tuple[int, ...]
 
 
+@lru_cache(maxsize=4096)
 def in_best_order(graph: Graph, alignment_bytes: int = ALIGNMENT_BYTES) -> Graph:
     """The same operators in an order that needs less memory, or the same graph.
 
@@ -46,8 +49,10 @@ def in_best_order(graph: Graph, alignment_bytes: int = ALIGNMENT_BYTES) -> Graph
         return graph
     steps = _Steps(graph, alignment_bytes)
     given = steps.peak(range(len(graph.operators)))
-    best = _search(steps, len(graph.operators))
-    if best.peak >= given:
+    if given <= steps.floor():
+        return graph
+    best = _search(steps, len(graph.operators), given)
+    if best is None:
         return graph
     operators = tuple(graph.operators[i] for i in best.order)
     tensors = (graph.input, *(graph.tensor(op.output) for op in operators))
@@ -126,6 +131,16 @@ class _Steps:
                 common += self._common[number].get(name, 0)
         return total - min(self._tensors[output].size, common)
 
+    def floor(self) -> int:
+        """No order needs less: what an operator reads and writes exists while it runs."""
+        return max(self._own_bytes(number) for number in range(len(self._needs)))
+
+    def _own_bytes(self, number: int) -> int:
+        operator = self._graph.operators[number]
+        output = self._tensors[operator.output].size
+        total = output + sum(self._tensors[name].size for name in dict.fromkeys(operator.inputs))
+        return total - min(output, sum(self._common[number].values()))
+
     def peak(self, order: range) -> int:
         """The most bytes that an order needs at one time."""
         done = peak = 0
@@ -135,8 +150,8 @@ class _Steps:
         return peak
 
 
-def _search(steps: _Steps, count: int) -> _Best:
-    """The best order that was found."""
+def _search(steps: _Steps, count: int, given: int) -> _Best | None:
+    """The best order that was found that needs less than ``given``; None if there is none."""
     level = {0: _Best(0, ())}
     for _ in range(count):
         following: dict[int, _Best] = {}
@@ -144,10 +159,11 @@ def _search(steps: _Steps, count: int) -> _Best:
             for number in steps.ready(done):
                 after = done | 1 << number
                 peak = max(best.peak, steps.bytes_of(done, number))
+                if peak >= given:
+                    continue
                 found = _Best(peak, (*best.order, number))
                 if after not in following or found < following[after]:
                     following[after] = found
         kept = sorted(following.items(), key=lambda item: item[1])[:_MOST_SETS]
         level = dict(kept)
-    (best,) = level.values()
-    return best
+    return next(iter(level.values()), None)
