@@ -29,6 +29,7 @@ _PACKAGES: Final = {
     "qemu-system-arm": ("qemu-system-arm",),
     "avr-gcc": ("gcc-avr", "avr-libc"),
     "simavr": ("simavr",),
+    "stdbuf": ("coreutils",),
 }
 
 
@@ -87,7 +88,9 @@ class EmulatedCore:
     @property
     def tools(self) -> tuple[str, ...]:
         """Every program that a verification runs."""
-        return (self.compiler, "simavr" if self.emulator == "simavr" else "qemu-system-arm")
+        if self.emulator == "simavr":
+            return (self.compiler, "simavr", "stdbuf")
+        return (self.compiler, "qemu-system-arm")
 
     @property
     def count_unit(self) -> str:
