@@ -1,7 +1,7 @@
 """Lifetimes: which bytes must exist while which operator runs.
 
 Time is the index of the operator that runs. A lifetime includes both its ends: while an operator
-runs, what it reads and what it writes exist together (no operator works in place).
+runs, what it reads and what it writes exist together; how far they may overlap says ``overlap``.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def find_lifetimes(graph: Graph, kernels: KernelLibrary) -> list[Lifetime]:
 def live_bytes(lifetimes: Sequence[Lifetime], alignment_bytes: int) -> list[int]:
     """Aligned bytes that exist during each operator, in execution order.
 
-    Their maximum is a lower bound of every arena.
+    Their maximum is a lower bound of every arena in which nothing overlaps.
 
     >>> live_bytes([Lifetime("x", "tensor", 5, 0, 0), Lifetime("y", "tensor", 4, 0, 1)], 4)
     [12, 4]
