@@ -123,7 +123,10 @@ def test_a_model_that_does_not_fit_is_refused_and_leaves_no_certificate(
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("volatile uint8_t deep[1700]; deep[0] = 1; deep[1699] = deep[0];", "stack that takes all"),
+        (
+            "volatile uint8_t deep[1700]; deep[0] = 1; deep[1699] = deep[0];",
+            "stack of a call takes all",
+        ),
         ("((void (*)(void))(uintptr_t)0x7000u)();", "got a crash"),
     ],
     ids=["deep", "crash"],
@@ -138,6 +141,23 @@ def test_a_stack_that_does_not_fit_the_uno_is_refused(
     with pytest.raises(VerificationError, match=words):
         verify(folder, images[:1], core="avr")
     assert read_certificates(folder) == {}
+
+
+def test_an_arena_that_leaves_too_little_stack_is_refused_without_a_call(tmp_path: Path) -> None:
+    """What a kernel needs is known, so nothing is overwritten and nobody waits for an end."""
+    core = requires_core("avr")
+    side = 43
+    graph = Graph(
+        (Tensor("input", (side, side, 1)), Tensor("logits", (1, 1, 2))),
+        (Conv2d("conv1", ("input",), "logits", (side, side), (1, 1), (0, 0, 0, 0), "none"),),
+    )
+    generator = np.random.default_rng(0)
+    model = random_model(generator, graph, 0.99)
+    plan = plan_memory(model)
+    assert 100 < core.ram.bytes - plan.arena_bytes < 200
+    folder = export_c(model, plan, tmp_path / "export").folder
+    with pytest.raises(VerificationError, match=r"expected the model to fit.* leaves 1\d\d bytes"):
+        verify(folder, random_images(generator, graph, 1), core="avr")
 
 
 @pytest.mark.parametrize("core", CORES)

@@ -98,8 +98,9 @@ def observe(
     code, high_water, below, stack, watched, ticks = np.moveaxis(reports, -1, 0)
     if (stack >= watched).any():
         raise VerificationError(
-            f"{DOES_NOT_FIT} {firmware.core.title}, got a stack that takes all of the "
-            f"{int(watched.min())} bytes that the arena leaves; make the model smaller"
+            f"{DOES_NOT_FIT} {firmware.core.title}, got an arena that leaves "
+            f"{int(watched.min())} bytes, which the stack of a call takes all of; make the model "
+            "smaller"
         )
     return Observation(
         outputs=np.moveaxis(runs[..., :classes].view(np.int8), 1, 0),
@@ -145,7 +146,7 @@ def run_firmware(firmware: Firmware, images: NDArray[np.uint8], folder: Path) ->
 def _no_end(core: EmulatedCore) -> VerificationError:
     return VerificationError(
         f"expected the model to end on {core.title} within {_TIMEOUT_S} s, got no end; ask for "
-        "fewer images"
+        "fewer images, or, if one does not end either, make the model smaller"
     )
 
 

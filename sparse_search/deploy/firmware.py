@@ -80,6 +80,7 @@ def build_firmware(
     build_dir: Path,
     *,
     images: NDArray[np.uint8],
+    stack_bytes: int = 0,
     traced: bool = False,
 ) -> Firmware:
     """Compiles an export and the harness, and links them.
@@ -90,6 +91,7 @@ def build_firmware(
         core: What to build for.
         build_dir: A folder of its own for all that is written.
         images: uint8 [n, H, W, C], put into the program where the machine cannot read files.
+        stack_bytes: Where fewer are free, the model is not called.
         traced: Compile the trace in.
 
     Raises:
@@ -99,7 +101,11 @@ def build_firmware(
     (build_dir / "verify_model.h").write_text(model_header(manifest))
     trace = (TRACE_FLAG,) if traced else ()
     main = HARNESS_DIR / "harness_main.c"
-    sources = {main: (*model_flags(core), *trace), **model_sources(folder, manifest, core, trace)}
+    least = f"-DHARNESS_STACK_BYTES={stack_bytes}"
+    sources = {
+        main: (*model_flags(core), least, *trace),
+        **model_sources(folder, manifest, core, trace),
+    }
     return build_program(core, sources, build_dir, include=[folder], images=images)
 
 

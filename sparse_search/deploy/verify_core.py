@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from .differences import first_difference, read_trace
 from .emulate import Observation, merge, observe, run_firmware
 from .firmware import Firmware, build_firmware, code_flags
 from .manifest import Manifest, modified_files
-from .prediction import predict
+from .prediction import Prediction, predict
 
 CODE_TOLERANCE: Final = 0.05
 """How far the machine code may be from its prediction, of the prediction."""
@@ -53,7 +54,9 @@ def certify_on_core(
         VerificationError: The C code does not compile, does not fit, or does not run to its end.
     """
     expected = model.forward(images)
-    firmware, found = _observe_all(folder, manifest, core, images, expected.shape[1], observer)
+    wanted = predict(manifest, model.graph, core.name)
+    build = partial(build_firmware, folder, manifest, core, stack_bytes=wanted.stack_bytes or 0)
+    firmware, found = _observe_all(build, images, expected.shape[1], observer)
     same = (found.outputs == expected).all(axis=(0, 2))
     difference = None
     if not same.all():
@@ -74,16 +77,14 @@ def certify_on_core(
         reads_uninitialised=bool((found.outputs[0] != found.outputs[1]).any()),
         modified_files=modified_files(folder, manifest.files),
         first_difference=difference,
-        figures=_figures(manifest, model, firmware, found),
+        figures=_figures(manifest, wanted, firmware, found),
         wrong_codes=found.wrong_codes,
         refused_writes=found.refused_writes,
     )
 
 
 def _observe_all(
-    folder: Path,
-    manifest: Manifest,
-    core: EmulatedCore,
+    build: Callable[..., Firmware],
     images: Images,
     classes: int,
     observer: Observer | None,
@@ -91,13 +92,13 @@ def _observe_all(
     """Runs all images, as many at once as the machine takes; also returns what has run."""
     with tempfile.TemporaryDirectory() as temporary:
         build_dir = Path(temporary)
-        firmware = build_firmware(folder, manifest, core, build_dir, images=images[:1])
+        firmware = build(build_dir, images=images[:1])
         parts = []
         step = _images_at_once(firmware, images)
         for start in range(0, len(images), step):
             part = images[start : start + step]
-            if core.emulator == "simavr":
-                firmware = build_firmware(folder, manifest, core, build_dir, images=part)
+            if firmware.core.emulator == "simavr":
+                firmware = build(build_dir, images=part)
             parts.append(observe(firmware, part, classes, build_dir))
             if observer is not None:
                 observer(start + len(part), len(images))
@@ -133,11 +134,10 @@ def _trace_difference(
 
 
 def _figures(
-    manifest: Manifest, model: QuantizedModel, firmware: Firmware, found: Observation
+    manifest: Manifest, wanted: Prediction, firmware: Firmware, found: Observation
 ) -> tuple[Figure, ...]:
     """Everything that was predicted or measured, in the order in which it is shown."""
     core, sections = firmware.core, firmware.sections
-    wanted = predict(manifest, model.graph, core.name)
     table = read_table().get(core.name)
     # Another compiler writes other code, which says nothing about the export.
     measured_with = None if table is None else (table.compiler, table.flags)

@@ -11,6 +11,9 @@
  *               code; from the arena's start to the last byte that was written; bytes written
  *               before the arena; bytes of stack; how many were watched; the counter
  *
+ * Where fewer than HARNESS_STACK_BYTES are left for the stack of a call, there is no call, and the
+ * stack is said to have taken all.
+ *
  * With SPARSE_SEARCH_TRACE it writes, for the first image, of each operator index and byte count,
  * then its output; at the end the output.
  */
@@ -94,9 +97,14 @@ static int __attribute__((noinline)) run(uint32_t index, uint8_t pattern)
         return 0;
     }
     paint(bottom, stack, pattern);
-    port_counter_begin(pattern == PATTERN);
-    report[0] = (uint32_t)VERIFY_INVOKE(arena, sizeof arena);
-    report[5] = port_counter_end();
+    if (stack - bottom >= HARNESS_STACK_BYTES) {
+        port_counter_begin(pattern == PATTERN);
+        report[0] = (uint32_t)VERIFY_INVOKE(arena, sizeof arena);
+        report[5] = port_counter_end();
+    } else {
+        *bottom = (uint8_t)~pattern;
+        report[0] = report[5] = 0;
+    }
     while (end > start && end[-1] == pattern) {
         end--;
     }
