@@ -26,6 +26,11 @@ class _Search:
         self.best = best
         self.bound = bound
         self.nodes_left = max_nodes
+        # By buffer, (other, how far above it the other must begin) of those that exist with it.
+        self.distances = [
+            [(other, buffers.distance(index, other)) for other in others]
+            for index, others in enumerate(buffers.together)
+        ]
         self.rest = [0] * len(items)
         self.placed = [False] * len(items)
         self.waiting_bytes = [0] * (1 + max(b.last for b in items))
@@ -64,27 +69,29 @@ class _Search:
                 return
 
     def _cannot_win(self, waiting: list[int], last_offset: int) -> bool:
-        lowest: dict[int, int] = {}
+        items, rest, waiting_bytes = self.buffers.items, self.rest, self.waiting_bytes
+        lowest = [self.best] * len(waiting_bytes)
         for index in waiting:
-            _, first, last = self.buffers.items[index]
-            base = max(self.rest[index], last_offset)
+            _, first, last = items[index]
+            base = max(rest[index], last_offset)
             for step in range(first, last + 1):
-                if base < lowest.get(step, base + 1):
+                if base < lowest[step]:
                     lowest[step] = base
+        # What is saved is looked up only where it can matter.
         return any(
-            base + self.waiting_bytes[step] - self.buffers.saved_bytes(step, self.placed)
-            >= self.best
-            for step, base in lowest.items()
+            base + size >= self.best
+            and size > 0
+            and base + size - self.buffers.saved_bytes(step, self.placed) >= self.best
+            for step, (base, size) in enumerate(zip(lowest, waiting_bytes, strict=True))
         )
 
     def _place(self, candidate: tuple[int, int], height: int) -> None:
         offset, index = candidate[0], -candidate[1]
         size, first, last = self.buffers.items[index]
         before = list(self.rest)
-        for other in self.buffers.together[index]:
-            end = offset + self.buffers.distance(index, other)
-            if not self.placed[other] and end > self.rest[other]:
-                self.rest[other] = end
+        for other, distance in self.distances[index]:
+            if offset + distance > self.rest[other] and not self.placed[other]:
+                self.rest[other] = offset + distance
         for step in range(first, last + 1):
             self.waiting_bytes[step] -= size
         self.placed[index] = True

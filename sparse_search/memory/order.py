@@ -15,7 +15,7 @@ ones are kept. An order that is no better than the given one is not taken; most 
 because some operator needs as much by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -47,7 +47,7 @@ def in_best_order(graph: Graph, alignment_bytes: int = ALIGNMENT_BYTES) -> Graph
     readers = _readers(graph)
     if all(len(found) <= 1 for found in readers.values()):
         return graph
-    steps = _Steps(graph, alignment_bytes)
+    steps = _Steps(graph, readers, alignment_bytes)
     given = steps.peak(range(len(graph.operators)))
     if given <= steps.floor():
         return graph
@@ -80,7 +80,7 @@ class _Tensor:
 class _Steps:
     """What runs when, and how many bytes it takes; sets of operators are bits of an int."""
 
-    def __init__(self, graph: Graph, alignment_bytes: int) -> None:
+    def __init__(self, graph: Graph, readers: Mapping[str, set[int]], alignment_bytes: int) -> None:
         self._graph = graph
         self._alignment = alignment_bytes
         writers = {op.output: 1 << number for number, op in enumerate(graph.operators)}
@@ -90,7 +90,7 @@ class _Steps:
                 sum(1 << number for number in numbers),
                 round_up(graph.tensor(name).size, alignment_bytes),
             )
-            for name, numbers in _readers(graph).items()
+            for name, numbers in readers.items()
         }
         self._needs = [
             sum(self._tensors[name].writer for name in dict.fromkeys(op.inputs))

@@ -4,7 +4,9 @@ A morph takes a few random steps from an evaluated candidate, whose weights it i
 one edit by a morphism, another sparsity, or another training parameter.
 """
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -100,6 +102,19 @@ class Morpher:
         return candidate
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No walks over all objects for cycles: plans and graphs have none, and thousands are made."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_uncollected()
 def draw_morphs(
     morpher: Morpher,
     sieve: Sieve,
