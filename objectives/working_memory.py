@@ -1,18 +1,11 @@
 """WorkingMemory: what one inference needs in RAM, under the definition that is asked for."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from sparse_search.dataset import Dataset
 from sparse_search.memory import MEASURES, MemoryPlan
 from sparse_search.quantized import QuantizedModel
-
-_NAMES = {
-    "arena": "arena_bytes",
-    "in+weights": "in_weights_bytes",
-    "in+out": "in_out_bytes",
-    "live-no-input": "live_no_input_bytes",
-}
+from sparse_search.target import MEMORY_FIGURES, MemoryDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +17,12 @@ class WorkingMemory:
             SpArSe's; "live-no-input", that of μNAS.
     """
 
-    definition: Literal["arena", "in+weights", "in+out", "live-no-input"] = "arena"
+    definition: MemoryDefinition = "arena"
 
     @property
     def name(self) -> str:
         """Name of the figure, one for each definition."""
-        return _NAMES[self.definition]
+        return MEMORY_FIGURES[self.definition]
 
     @property
     def unit(self) -> str:

@@ -7,13 +7,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from .errors import PartHiddenError
+from .errors import PartHiddenError, StudyError
 from .interfaces import Morphism, Objective, Pruner
 
 if TYPE_CHECKING:
     from .record import StudyRecord
     from .report import HealthCard
     from .search.calibration import Calibration
+    from .target import Limits
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PARTS = ("morphisms", "pruning", "objectives")
@@ -27,18 +28,47 @@ class Parts(TypedDict):
     objectives: tuple[Objective, ...]
 
 
-def defaults() -> Parts:
-    """Every morphism and pruner, and validation error, flash and arena as objectives.
+def defaults(limits: "Limits | None" = None) -> Parts:
+    """Every morphism and pruner; validation error, model size and working memory as objectives.
+
+    Args:
+        limits: Say which size and which memory are meant; None for flash and arena.
 
     Raises:
         PartHiddenError: A folder or package of the same name hides one of ours.
     """
+    from .target import Limits
+
     check_parts()
     from morphisms import MORPHISMS
-    from objectives import DEFAULT_OBJECTIVES
+    from objectives import ModelSize, ValidationError, WorkingMemory
     from pruning import PRUNERS
 
-    return {"morphisms": MORPHISMS, "pruners": PRUNERS, "objectives": DEFAULT_OBJECTIVES}
+    limits = limits or Limits()
+    sizes = ModelSize(limits.model_definition), WorkingMemory(limits.memory_definition)
+    return {"morphisms": MORPHISMS, "pruners": PRUNERS, "objectives": (ValidationError(), *sizes)}
+
+
+def parts_of(record: "StudyRecord") -> Parts:
+    """Every morphism and pruner, and the objectives of a run.
+
+    Raises:
+        PartHiddenError: A folder or package of the same name hides one of ours.
+        StudyError: The run has an objective that is not one of ours.
+    """
+    check_parts()
+    from objectives import OBJECTIVES
+
+    by_name = {objective.name: objective for objective in OBJECTIVES}
+    unknown = [name for name in record.objectives if name not in by_name]
+    if unknown:
+        raise StudyError(
+            f"expected objectives among {', '.join(by_name)} in {record.folder}, "
+            f"got {', '.join(unknown)}; continue the run from Python"
+        )
+    parts = defaults()
+    parts["objectives"] = tuple(by_name[name] for name in record.objectives)
+    return parts
 
 
 def health(record: "StudyRecord") -> "tuple[HealthCard, ...]":
@@ -63,7 +93,7 @@ def _calibration(record: "StudyRecord") -> "Calibration | None":
 
     if record.settings["strategy"] != SparseStrategy.name:
         return None
-    parts = defaults()
+    parts = parts_of(record)
     strategy = SparseStrategy(
         space=record.space,
         morphisms=parts["morphisms"],

@@ -56,9 +56,9 @@ def study_settings(
 def to_json_value(value: Any) -> Any:
     """A value or dataclass as dicts, lists, numbers, texts and None.
 
-    >>> from sparse_search.target import Limits
-    >>> to_json_value(Limits(2048, 4096))
-    {'ram_bytes': 2048, 'model_bytes': 4096, 'model_definition': 'flash'}
+    >>> from sparse_search.candidate import PruningStep
+    >>> to_json_value(PruningStep("magnitude", 0.5))
+    {'method': 'magnitude', 'sparsity': 0.5, 'layers': [], 'threshold': None}
     """
     return TypeAdapter(type(value)).dump_python(value, mode="json")
 

@@ -165,9 +165,33 @@ def test_the_model_is_measured_by_the_chosen_definition(
     assert replace(limits, model_bytes=size).check(plan) == []
 
 
+@pytest.mark.parametrize(
+    ("definition", "figure", "size"),
+    [
+        ("arena", "arena_bytes", 2384),
+        ("in+weights", "in_weights_bytes", 25882),
+        ("in+out", "in_out_bytes", 3136),
+        ("live-no-input", "live_no_input_bytes", 2362),
+    ],
+)
+def test_memory_is_measured_by_the_chosen_definition(
+    definition: str, figure: str, size: int
+) -> None:
+    """23,520 weights, 10 biases and 2,352 B read; 784 B read and 2,352 B written; 2,352 + 10 B."""
+    plan = plan_memory(GRAPH)
+    limits = Limits(size - 1, None, memory_definition=definition)  # type: ignore[arg-type]
+    assert limits.by_figure == {figure: size - 1}
+    assert limits.memory_bytes(plan) == size
+    (violation,) = limits.check(plan)
+    assert violation.startswith(f"{figure} {size} > {size - 1}")
+    assert replace(limits, ram_bytes=size).check(plan) == []
+
+
 def test_impossible_limits_are_errors() -> None:
     """Limits below one byte and unknown definitions are refused."""
     with pytest.raises(TargetError, match="expected ram_bytes of at least 1 or None, got 0"):
         Limits(ram_bytes=0)
     with pytest.raises(TargetError, match="expected a model definition among flash, nonzeros"):
         Limits(model_definition="floats")  # type: ignore[arg-type]
+    with pytest.raises(TargetError, match="expected a memory definition among arena, in"):
+        Limits(memory_definition="stack")  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def prune(
     """Prune the models of a run further, step by step; what is better joins the front."""
     import torch
 
-    from ..api import defaults
+    from ..api import parts_of
     from ..dataset import load_dataset
     from ..delivery import deliver
     from ..front_pruning import PathOptions, prune_front
@@ -62,7 +62,7 @@ def prune(
 
     torch.set_num_threads(1)  # The other cores are the workers'.
     record = StudyRecord.open(folder)
-    parts = defaults()
+    parts = parts_of(record)
     names = tuple(pruner.name for pruner in parts["pruners"])
     options = PathOptions(
         names if methods == "all" else _names(methods),

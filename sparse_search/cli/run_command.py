@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from ..search.scalarization import Rule
-from ..target import ModelDefinition
+from ..target import MemoryDefinition, ModelDefinition
 from ..workers import Device
 from .shared import DataDir, WorkersText, console, log_to, parse_workers, show_certificates
 
@@ -20,13 +20,18 @@ def run(
     dataset: Annotated[str, typer.Argument(help="digits, mnist, cifar10, ... or a path.")],
     data_dir: DataDir = None,
     target: Annotated[str | None, typer.Option(help="A board; see `boards`.")] = None,
-    max_ram: Annotated[str | None, typer.Option(help="Limit of the arena, such as 2KB.")] = None,
+    max_ram: Annotated[
+        str | None, typer.Option(help="Limit of the working memory, such as 2KB.")
+    ] = None,
     max_model_size: Annotated[
         str | None, typer.Option(help="Limit of the model's size, such as 2KB.")
     ] = None,
     size_definition: Annotated[
         ModelDefinition, typer.Option(help="Which size of the model is limited.")
     ] = "flash",
+    memory_definition: Annotated[
+        MemoryDefinition, typer.Option(help="Which working memory is limited.")
+    ] = "arena",
     candidates: Annotated[
         int, typer.Option(min=1, help="Candidates of the search in all, also after a resume.")
     ] = 24,
@@ -66,7 +71,7 @@ def run(
     from ..study import Study
 
     torch.set_num_threads(1)  # The other cores are the workers'; proposals repeat exactly.
-    limits = _limits(target, max_ram, max_model_size, size_definition)
+    limits = _limits(target, max_ram, max_model_size, size_definition, memory_definition)
     with console.status(f"loading {dataset}"):
         data = load_dataset(dataset, data_dir=data_dir, seed=seed)
     for remark in data.remarks:
@@ -84,7 +89,7 @@ def run(
         device=device,
         early_stopping=early_stopping,
         final_models=final_models,
-        **defaults(),
+        **defaults(limits),
     )
     log_to(folder / "study.log")
     bounds = ", ".join(f"{name} <= {bound:,} B" for name, bound in limits.by_figure.items())
@@ -113,7 +118,11 @@ def run(
 
 
 def _limits(
-    target: str | None, max_ram: str | None, max_model_size: str | None, definition: ModelDefinition
+    target: str | None,
+    max_ram: str | None,
+    max_model_size: str | None,
+    size_definition: ModelDefinition,
+    memory_definition: MemoryDefinition,
 ) -> "Limits":
     """Limits of a board, of explicit sizes, or of a board with one of them replaced."""
     from ..boards import find_board
@@ -125,7 +134,8 @@ def _limits(
     return Limits(
         parse_size(max_ram) if max_ram else ram,
         parse_size(max_model_size) if max_model_size else model,
-        definition,
+        size_definition,
+        memory_definition,
     )
 
 

@@ -18,12 +18,12 @@ from ..forecast import Forecaster
 from ..memory import MemoryPlan
 from ..space import SearchSpace
 from ..sparsity import keep_targets
-from ..target import Limits
+from ..target import MEMORY_FIGURES, Limits
 
 REPAIR = "shrink"
 """Stands in a candidate's lineage where all its layers were narrowed to keep the limits."""
 
-ARENA = "arena_bytes"
+_MEMORY = frozenset(MEMORY_FIGURES.values())
 """The limited figure that grows with the widths and not with their squares."""
 
 _REPAIR_ATTEMPTS = 6
@@ -148,9 +148,9 @@ class Sieve:
 def _factor(excess: dict[str, float]) -> float:
     """How much narrower to make every layer: by what the limit that needs most of it needs.
 
-    Tensors, and with them the arena, grow with the widths; weights with their squares.
+    Tensors, and with them working memory, grow with the widths; weights with their squares.
     """
-    needed = (1 / x if name == ARENA else 1 / sqrt(x) for name, x in excess.items())
+    needed = (1 / x if name in _MEMORY else 1 / sqrt(x) for name, x in excess.items())
     return float(np.clip(min(needed), *_SHRINK_FACTORS))
 
 
