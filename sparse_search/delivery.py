@@ -5,21 +5,19 @@ chosen: once to measure the models' errors, then only as images that C and refer
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from .dataset import Dataset, Split
-from .deploy import Certificate, ExportOptions, Optimize, export_c, verify
+from .deploy import Certificate, ExportOptions, export_c, verify
 from .deploy.certificate import read_certificates
 from .deploy.cores import HOST
 from .deploy.manifest import MANIFEST_NAME, modified_files, read_manifest
-from .encoding import EncodingPolicy
 from .errors import ExportError
-from .formats import Layout
-from .memory import KernelLibrary, plan_memory
+from .memory import plan_memory
 from .record import StudyRecord
 from .report import (
     PruningGains,
@@ -136,53 +134,43 @@ def write_pruning(record: StudyRecord) -> PruningGains | None:
     return gains
 
 
-def export_candidate(
+def export_options(
     record: StudyRecord,
     candidate_id: int,
-    out_dir: Path,
     dataset: Dataset | None,
-    policy: EncodingPolicy | None = None,
-    layout: Layout = Layout.PLAIN,
-    kernels: KernelLibrary = KernelLibrary.RUNTIME,
-    optimize: Optimize = "size",
-) -> Path:
-    """Exports the model of one candidate as C.
+    options: ExportOptions | None = None,
+) -> ExportOptions:
+    """Options of an export that say what a study knows about its model.
 
     Args:
         record: The study.
         candidate_id: Of an evaluated candidate.
-        out_dir: Folder to write.
         dataset: The study's, for golden images and class names; None for random images.
-        policy: How encodings are chosen; None as the search did, by the fewest bytes.
-        layout: How the files are laid out.
-        kernels: Whose the C calls.
-        optimize: As in ``ExportOptions``.
+        options: For all else; None for the defaults.
     """
-    model = record.load_model(candidate_id)
     outcomes = record.history().evaluations
     candidate = next(e.candidate for e in outcomes if e.candidate.id == candidate_id)
     stored = record.settings["dataset"]
-    options = ExportOptions(
+    return replace(
+        options or ExportOptions(),
         golden_images=None if dataset is None else dataset.validation.images[:GOLDEN_IMAGES],
         class_names=() if dataset is None else dataset.class_names,
         architecture=candidate.architecture,
         dataset=stored["name"],
         dataset_source=stored["source"],
-        layout=layout,
-        optimize=optimize,
     )
-    plan = plan_memory(model, kernels, policy=policy)
-    return export_c(model, plan, out_dir, options=options).folder
 
 
 def _export_and_verify(
     record: StudyRecord, dataset: Dataset, test: Split, candidate_id: int, folder: Path
 ) -> Certificate:
     """The certificate of an export that is there and sound, or of a new one."""
-    known = _sound_certificate(folder, record.load_model(candidate_id).hash(), len(test))
+    model = record.load_model(candidate_id)
+    known = _sound_certificate(folder, model.hash(), len(test))
     if known is not None:
         return known
-    export_candidate(record, candidate_id, folder, dataset)
+    options = export_options(record, candidate_id, dataset)
+    export_c(model, plan_memory(model), folder, options=options)
     return verify(folder, np.asarray(test.images), test.labels)
 
 

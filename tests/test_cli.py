@@ -16,6 +16,7 @@ from emulated import requires_core
 from PIL import Image
 
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock
+from sparse_search.deploy.manifest import read_manifest
 
 COLUMNS = [
     "candidate",
@@ -170,6 +171,25 @@ def test_an_export_keeps_the_policy_that_it_was_asked_for(workplace: Path) -> No
     done = call("export", "out", "--out", "none", "--max-mac-cost", "0", cwd=workplace)
     assert done.returncode == 1
     assert "expected a cap of the slowdown above 0" in done.stderr
+
+
+def test_the_file_of_a_model_is_exported_without_its_run(workplace: Path, tmp_path: Path) -> None:
+    """The C is that of the run's export but for names, classes and golden inputs, and verified."""
+    export = next((workplace / "out" / "exports").iterdir())
+    model = workplace / "out" / "models" / f"{export.name}.safetensors"
+    done = call("export", str(model), "--out", "c", "--prefix", "gate", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    mine, theirs = read_manifest(tmp_path / "c"), read_manifest(export)
+    assert mine.prefix == "gate"
+    assert mine.model_hash == theirs.model_hash
+    assert mine.memory_plan == theirs.memory_plan
+    assert "int gate_invoke(" in (tmp_path / "c" / "gate.h").read_text()
+    done = call("verify", "c", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "identical" in done.stdout
+    done = call("export", str(model), "--out", "d", "--candidate", "1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--candidate is for a run" in done.stderr
 
 
 def test_a_model_can_be_written_as_a_file(workplace: Path) -> None:

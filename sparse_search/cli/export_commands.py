@@ -8,15 +8,19 @@ from rich.markup import escape
 
 from ..formats import Format, Layout, Optimize, write_model
 from ..memory.kernels import KernelLibrary
-from .shared import CountCode, DataDir, MaxMacCost, RunFolder, console, load_if_there
+from .shared import CountCode, DataDir, MaxMacCost, console, load_if_there
 
 if TYPE_CHECKING:
     from ..dataset import Split
-    from ..deploy import Certificate
+    from ..deploy import Certificate, ExportOptions
+    from ..quantized import QuantizedModel
 
 
 def export(
-    folder: RunFolder,
+    source: Annotated[
+        Path,
+        typer.Argument(help="Folder of a run, or a model's .safetensors file.", metavar="RUN"),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write the C to, or another format's file.")],
     candidate: Annotated[
         int | None, typer.Option(help="Default: the most accurate model of the front.")
@@ -33,10 +37,40 @@ def export(
         Optimize,
         typer.Option(help="size: kernels are shared; speed: each operator has its own kernel."),
     ] = "size",
+    prefix: Annotated[
+        str, typer.Option(help="Of all names in the C; two models in one firmware need two.")
+    ] = "model",
 ) -> None:
     """Write one model of a run as C, or as a file for other tools."""
-    from ..delivery import export_candidate
+    from ..deploy import ExportOptions, export_c
     from ..encoding import EncodingPolicy
+    from ..memory import plan_memory
+    from ..quantized import QuantizedModel
+
+    options = ExportOptions(prefix=prefix, layout=layout, optimize=optimize)
+    if source.is_file():
+        if candidate is not None:
+            raise typer.BadParameter("--candidate is for a run; the file is one model")
+        name, model = source.name, QuantizedModel.load(source)
+    else:
+        name, model, options = _model_of_run(source, candidate, data_dir, options)
+    if format is not Format.C:
+        c_only = (max_mac_cost, count_code, layout, backend, prefix)
+        if c_only != (None, False, Layout.PLAIN, KernelLibrary.RUNTIME, "model"):
+            raise typer.BadParameter("for --format c only: encodings, layout, backend and prefix")
+        console.print(f"{name} written to {write_model(model, format, out)}")
+        return
+    policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)
+    plan = plan_memory(model, backend, policy=policy)
+    path = export_c(model, plan, out, options=options).folder
+    console.print(f"{name} exported to {path}; next: sparse-search verify {path}")
+
+
+def _model_of_run(
+    folder: Path, candidate: int | None, data_dir: Path | None, options: "ExportOptions"
+) -> "tuple[str, QuantizedModel, ExportOptions]":
+    """A candidate's name and model, and options that say what is known about both."""
+    from ..delivery import export_options
     from ..errors import StudyError
     from ..record import StudyRecord
 
@@ -46,18 +80,10 @@ def export(
         if not front:
             raise StudyError(f"{folder} has no model within its limits yet; continue the run")
         candidate = front[0].candidate.id
-    if format is not Format.C:
-        c_only = (max_mac_cost, count_code, layout, backend)
-        if c_only != (None, False, Layout.PLAIN, KernelLibrary.RUNTIME):
-            raise typer.BadParameter("encodings, layout and backend are chosen for --format c only")
-        path = write_model(record.load_model(candidate), format, out)
-        console.print(f"candidate {candidate} written to {path}")
-        return
+    model = record.load_model(candidate)
     stored = record.settings["dataset"]
     data = load_if_there(stored["source"], data_dir, record.settings["seed"])
-    policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)
-    path = export_candidate(record, candidate, out, data, policy, layout, backend, optimize)
-    console.print(f"candidate {candidate} exported to {path}; next: sparse-search verify {path}")
+    return f"candidate {candidate}", model, export_options(record, candidate, data, options)
 
 
 def verify(
