@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
 
 from sparse_search.api import defaults
 from sparse_search.candidate import Candidate, Evaluation
@@ -39,7 +40,7 @@ from sparse_search.delivery import GOLDEN_IMAGES
 from sparse_search.deploy import ExportOptions, export_c, verify
 from sparse_search.evaluation import EvaluationConfig, Evaluator, model_path
 from sparse_search.memory import MEASURES, plan_memory
-from sparse_search.progress import describe_pruning
+from sparse_search.progress import StudyProgress, describe_pruning
 from sparse_search.quantized import QuantizedModel
 from sparse_search.record import StudyRecord
 from sparse_search.study import Study
@@ -58,6 +59,7 @@ def load(row: Row, data_dir: Path | None) -> Dataset:
 
 def search(row: Row, data: Dataset, candidates: int, workers: int, seed: int) -> None:
     """Searches within the limits of a row; the same call continues."""
+    parts = defaults(row.limits)
     study = Study(
         dataset=data,
         space=row.space(data.input_shape, data.class_count),
@@ -66,9 +68,13 @@ def search(row: Row, data: Dataset, candidates: int, workers: int, seed: int) ->
         seed=seed,
         workers=workers,
         final_models=1,
-        **defaults(row.limits),
+        morphisms=parts["morphisms"],
+        pruners=parts["pruners"],
+        # Sizes are limits here: of two models that keep them, the more accurate one is better.
+        objectives=parts["objectives"][:1],
     )
-    study.run(candidates, print)
+    with StudyProgress(Console(width=110)) as progress:
+        study.run(candidates, progress)
 
 
 def choose(row: Row, run: Path, candidate_id: int, models: Path) -> Path:
