@@ -36,10 +36,10 @@ class Row:
     paper: str
     max_filters: int = 16
     view: View = field(default=View())
-    epochs: int = 100
-    fine_tuning_epochs: int = 40
-    codebook_epochs: int = 30
-    quantized_epochs: int = 10
+    epochs: int = 60
+    fine_tuning_epochs: int = 20
+    codebook_epochs: int = 20
+    quantized_epochs: int = 6
 
     def space(self, input_shape: Shape, class_count: int) -> SearchSpace:
         """Where the row is searched: small networks, without what never paid in them.
