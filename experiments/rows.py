@@ -77,7 +77,7 @@ ROWS: Final = {
         ),
         Row(
             *("binary-sparse", "cifar10-binary", Limits(1280, 780, *_SPARSE), "SpArSe 73.84 %"),
-            view=View(2, grey=True),
+            view=View(2),
         ),
         Row("binary-munas", "cifar10-binary", Limits(909, 685, *_MUNAS), "μNAS 77.49 %"),
         Row(
