@@ -168,6 +168,7 @@ def export_candidate(
         architecture=candidate.architecture,
         dataset=stored["name"],
         dataset_source=stored["source"],
+        dataset_options=stored.get("options", {}),
         layout=layout,
         optimize=optimize,
     )

@@ -54,7 +54,7 @@ def export(
         console.print(f"candidate {candidate} written to {path}")
         return
     stored = record.settings["dataset"]
-    data = load_if_there(stored["source"], data_dir, record.settings["seed"])
+    data = load_if_there(stored, data_dir, record.settings["seed"])
     policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)
     path = export_candidate(record, candidate, out, data, policy, layout, backend, optimize)
     console.print(f"candidate {candidate} exported to {path}; next: sparse-search verify {path}")
@@ -85,8 +85,8 @@ def verify(
     for name in names:
         if name != HOST:
             find_core(name)
-    source = read_manifest(folder).dataset.get("source", "")
-    data = load_if_there(source, data_dir, 0) if source else None
+    stored = read_manifest(folder).dataset
+    data = load_if_there(stored, data_dir, 0) if stored.get("source") else None
     test = None if data is None else data.open_test()
     certificates, refused = [], False
     for name in names:

@@ -9,7 +9,19 @@ from rich.markup import escape
 from ..search.scalarization import Rule
 from ..target import ModelDefinition
 from ..workers import Device
-from .shared import DataDir, WorkersText, console, log_to, parse_workers, show_certificates
+from .shared import (
+    DataDir,
+    Grey,
+    ImageSize,
+    Label,
+    WorkersText,
+    console,
+    log_to,
+    parse_workers,
+    read_options,
+    show_certificates,
+    show_remarks,
+)
 
 if TYPE_CHECKING:
     from ..search.sparse import SparseOptions
@@ -19,6 +31,9 @@ if TYPE_CHECKING:
 def run(
     dataset: Annotated[str, typer.Argument(help="digits, mnist, cifar10, ... or a path.")],
     data_dir: DataDir = None,
+    size: ImageSize = None,
+    grey: Grey = False,
+    label: Label = None,
     target: Annotated[str | None, typer.Option(help="A board; see `boards`.")] = None,
     max_ram: Annotated[str | None, typer.Option(help="Limit of the arena, such as 2KB.")] = None,
     max_model_size: Annotated[
@@ -68,9 +83,9 @@ def run(
     torch.set_num_threads(1)  # The other cores are the workers'; proposals repeat exactly.
     limits = _limits(target, max_ram, max_model_size, size_definition)
     with console.status(f"loading {dataset}"):
-        data = load_dataset(dataset, data_dir=data_dir, seed=seed)
-    for remark in data.remarks:
-        console.print(f"[yellow]note:[/yellow] {escape(remark)}")
+        options = read_options(size, grey, label)
+        data = load_dataset(dataset, data_dir=data_dir, seed=seed, options=options)
+    show_remarks(data)
     folder = out or Path("runs") / data.name
     study = Study(
         dataset=data,

@@ -25,12 +25,11 @@ from ..errors import DatasetError
 from .pixels import InputMap, fit_input_map, to_pixels
 from .source import RawDataset, Source
 from .split import Split, check_counts, check_every_class, class_indices
-from .stratify import TEST_SPLIT_SEED, stratified_split
+from .stratify import TEST_FRACTION, TEST_SPLIT_SEED, stratified_split
 
 IMAGE_KEYS = ("x_train", "images", "mfcc")
 LABEL_KEYS = ("y_train", "labels")
 NAME_KEYS = ("class_names", "label_names")
-TEST_FRACTION = 0.2
 
 
 class _Coding(NamedTuple):

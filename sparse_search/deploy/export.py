@@ -6,9 +6,9 @@ import re
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import safetensors
@@ -55,6 +55,7 @@ class ExportOptions:
         architecture: What the model was built from, if it is known.
         dataset: Name of the data that the model was trained on.
         dataset_source: Where the data came from.
+        dataset_options: How it was read, by name.
         layout: How the files are laid out.
         optimize: "size": kernels that the operators share; "speed": a kernel for each operator,
             specialised by its shape, with the core's vector or DSP instructions if it has them.
@@ -66,6 +67,7 @@ class ExportOptions:
     architecture: Architecture | None = None
     dataset: str = ""
     dataset_source: str = ""
+    dataset_options: Mapping[str, Any] = field(default_factory=dict)
     layout: Layout = Layout.PLAIN
     optimize: Optimize = "size"
 
@@ -210,7 +212,11 @@ def _manifest(source: Source, options: ExportOptions, hashes: dict[str, str]) ->
             "zero_point": tensors[graph.output.name].zero_point,
         },
         class_names=source.class_names,
-        dataset={"name": options.dataset, "source": options.dataset_source},
+        dataset={
+            "name": options.dataset,
+            "source": options.dataset_source,
+            "options": dict(options.dataset_options),
+        },
         sizes=sizes,
         memory_plan=source.plan.to_dict(),
         golden=tuple(

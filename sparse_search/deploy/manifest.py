@@ -51,7 +51,7 @@ class Manifest:
         input: Shape, scale and zero point.
         output: Class count, scale and zero point.
         class_names: One per output; empty if not known.
-        dataset: Name and source of the data that the model was trained on; may be empty.
+        dataset: Name, source and options of the data that the model was trained on; may be empty.
         sizes: Bytes by definition: working memory, model size.
         memory_plan: The whole plan, with the policy by which encodings were chosen.
         golden: Images with known outputs.
@@ -71,7 +71,7 @@ class Manifest:
     input: dict[str, Any]
     output: dict[str, Any]
     class_names: tuple[str, ...]
-    dataset: dict[str, str]
+    dataset: dict[str, Any]
     sizes: dict[str, dict[str, int]]
     memory_plan: dict[str, Any]
     golden: tuple[Golden, ...]
