@@ -9,6 +9,7 @@ from rich.markup import escape
 from .. import __version__
 from ..errors import SparseSearchError
 from .export_commands import export, verify
+from .inspect_command import inspect
 from .prune_command import prune
 from .report_commands import boards, plan, report
 from .run_command import run
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (run, prune, report, export, verify, boards, plan):
+for _command in (run, inspect, prune, report, export, verify, boards, plan):
     app.command()(_command)
 
 
