@@ -188,7 +188,7 @@ def load_dataset(
     """Reads a data set; downloads a published one where its files are not there.
 
     Args:
-        source: "digits", "mnist", "fashion-mnist", "cifar10", "cifar10-binary"; or a path, also
+        source: A name, such as "digits" or "mnist" (``registry.source_names``); or a path, also
             relative to ``data_dir``, of a folder of images or an .npz or .csv file.
         data_dir: Folder with the files of published data sets, directly or in a subfolder, and
             where downloads go. Default: SPARSE_SEARCH_DATA_DIR, else the user's cache folder.

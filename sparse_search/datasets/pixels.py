@@ -1,6 +1,7 @@
 """How numbers become pixels: one affine map for a whole data set, the same for every element.
 
-Columns of a table have units of their own: there each channel has its own map.
+Where the last axis of the source has units of its own, such as the columns of a table, each place
+on it has its own map.
 
 | symbol | meaning |
 |---|---|
@@ -69,18 +70,17 @@ def to_pixels(values: NDArray[Any], input_map: InputMap, where: object) -> Image
     [[[[0, 128, 255]]]]
     """
     _check_numbers(values, where)
-    values = _with_image_axes(values, where)
     if values.dtype == np.uint8 and input_map == PIXELS:
-        return values
+        return _with_image_axes(values, where)
     low, high = np.asarray(input_map[0]), np.asarray(input_map[1])
     if low.ndim and len(low) != values.shape[-1]:
         raise DatasetError(
-            f"{where}: expected {len(low)} columns as in training, found {values.shape[-1]}; "
-            "prepare all splits in the same way"
+            f"{where}: expected {len(low)} numbers on the last axis as in training, found "
+            f"{values.shape[-1]}; prepare all splits in the same way"
         )
     scaled = (values.astype(np.float64) - low) * 255.0 / (high - low)
     pixels: Images = np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
-    return pixels
+    return _with_image_axes(pixels, where)
 
 
 def _check_numbers(values: NDArray[Any], where: object) -> None:
@@ -101,7 +101,7 @@ def _check_numbers(values: NDArray[Any], where: object) -> None:
         )
 
 
-def _with_image_axes(values: NDArray[Any], where: object) -> NDArray[Any]:
+def _with_image_axes(values: Images, where: object) -> Images:
     if values.ndim == 4:
         _, first, second, third = values.shape
         if first in (1, 3) and second == third and third > 4:

@@ -6,7 +6,18 @@ from pathlib import Path
 import pooch
 
 from ..errors import DatasetError, DatasetMissingError
-from . import cifar10, csv_table, digits, image_folder, mnist, npz
+from . import (
+    chars74k,
+    cifar10,
+    csv_table,
+    curet,
+    digits,
+    feature_files,
+    image_folder,
+    keywords,
+    mnist,
+    npz,
+)
 from .reading import AS_IT_IS, ReadOptions
 from .source import RawDataset, Source
 
@@ -16,6 +27,10 @@ SOURCES: tuple[Source, ...] = (
     *digits.SOURCES,
     *mnist.SOURCES,
     *cifar10.SOURCES,
+    *chars74k.SOURCES,
+    *keywords.SOURCES,
+    *curet.SOURCES,
+    *feature_files.SOURCES,
     *npz.SOURCES,
     *csv_table.SOURCES,
     *image_folder.SOURCES,
@@ -26,7 +41,8 @@ def source_names() -> tuple[str, ...]:
     """Names that ``load_dataset`` knows.
 
     >>> source_names()
-    ('digits', 'mnist', 'fashion-mnist', 'cifar10', 'cifar10-binary')
+    ('digits', 'mnist', 'fashion-mnist', 'cifar10', 'cifar10-binary', 'chars74k', 'keywords',
+     'curet', 'curet-features', 'cifar10-binary-b')
     """
     return tuple(source.name for source in SOURCES if source.accepts is None)
 

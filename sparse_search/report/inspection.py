@@ -60,9 +60,9 @@ def findings(data: Dataset, splits: Mapping[str, Split]) -> Iterator[tuple[str, 
         yield _leak(leak)
     conflicts = find_conflicts(splits)
     if conflicts:
-        yield "warning", f"labels: {conflicts:,} images are there under more than one class"
+        yield "warning", f"labels: {_images(conflicts)} there under more than one class"
     else:
-        yield "good", "labels: no image is there under two classes"
+        yield "good", f"labels: {_images(0)} there under two classes"
     yield _outliers(find_outliers(splits), data)
     constant = constant_pixels(data.train)
     numbers = int(np.prod(data.input_shape))
@@ -70,7 +70,7 @@ def findings(data: Dataset, splits: Mapping[str, Split]) -> Iterator[tuple[str, 
     yield level, f"constant: {constant:,} of the {numbers:,} numbers of an image never change"
     flat = flat_images(splits)
     if flat:
-        yield "warning", f"flat: {len(flat):,} images have one colour only: {_listed(flat)}"
+        yield "warning", f"flat: {_images(len(flat))} of one colour only: {_listed(flat)}"
     if has_equal_channels(data.train):
         yield "warning", "colour: all images are grey in truth; --grey takes a third of the RAM"
 
@@ -105,18 +105,24 @@ def _balance(counts: NDArray[np.int64], data: Dataset) -> tuple[str, str]:
 
 
 def _leak(leak: Leak) -> tuple[str, str]:
-    where = f"of {leak.second} are in {leak.first} too"
+    text = f"leaks: {_images(leak.exact, f'of {leak.second} ')} in {leak.first} too"
     if not leak.exact and not leak.near:
-        near = "" if leak.near is None else f", and no near duplicate among {leak.compared:,}"
-        return "good", f"leaks: no images {where}{near}"
+        near = "" if leak.near is None else ", exactly or nearly"
+        return "good", text + near
     near = (
         ""
         if leak.near is None
-        else f", and {leak.near:,} of {leak.compared:,} have a near duplicate there (correlation "
-        f"of the pixels at least {NEAR_CORRELATION})"
+        else f"; of {leak.compared:,} others, {leak.near:,} nearly (correlation of the pixels at "
+        f"least {NEAR_CORRELATION})"
     )
     pairs = "; ".join(f"{second} = {first}" for first, second in leak.examples)
-    return "warning", f"leaks: {leak.exact:,} images {where}{near}: {pairs}"
+    return "warning", f"{text}{near}: {pairs}"
+
+
+def _images(count: int, what: str = "") -> str:
+    if count == 0:
+        return f"no image {what}is"
+    return f"1 image {what}is" if count == 1 else f"{count:,} images {what}are"
 
 
 def _outliers(found: tuple[Outlier, ...], data: Dataset) -> tuple[str, str]:
