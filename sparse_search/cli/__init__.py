@@ -1,5 +1,6 @@
 """sparse-search: the command line, one file for each group of commands."""
 
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -36,10 +37,14 @@ def version(
         raise typer.Exit
 
 
-def main() -> None:
-    """Runs the command line; errors of the product are one red line and exit code 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line; errors of the product are one red line and exit code 1.
+
+    Args:
+        arguments: None for those of the process.
+    """
     try:
-        app()
+        app(arguments)
     except SparseSearchError as error:
         _fail(str(error))
 

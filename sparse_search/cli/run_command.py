@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from ..presets import BudgetName, find_preset
 from ..search.scalarization import Rule
 from ..target import ModelDefinition
 from ..workers import Device
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from ..search.sparse import SparseOptions
     from ..target import Limits
 
+_CANDIDATES = 24
+_FINAL_MODELS = 6
+
 
 def run(
     dataset: Annotated[str, typer.Argument(help="digits, mnist, cifar10, ... or a path.")],
@@ -42,15 +46,27 @@ def run(
     size_definition: Annotated[
         ModelDefinition, typer.Option(help="Which size of the model is limited.")
     ] = "flash",
+    budget: Annotated[
+        BudgetName | None,
+        typer.Option(
+            help="Candidates, length of trainings and, of published data, limits, where they are "
+            "not given: quick is minutes, standard an hour or a few, paper days."
+        ),
+    ] = None,
     candidates: Annotated[
-        int, typer.Option(min=1, help="Candidates of the search in all, also after a resume.")
-    ] = 24,
+        int | None,
+        typer.Option(
+            min=1, help="Candidates of the search in all, also after a resume; default: 24."
+        ),
+    ] = None,
     workers: WorkersText = "1",
     device: Annotated[
         Device, typer.Option(help="Where networks are trained; all workers share a GPU.")
     ] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/DATASET.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; default: runs/DATASET, or DATASET-BUDGET.")
+    ] = None,
     strategy: Annotated[str, typer.Option(help="sparse, random, evolution or ehvi.")] = "sparse",
     stages: Annotated[
         str | None,
@@ -66,8 +82,11 @@ def run(
         bool, typer.Option(help="End a training once a model that is no larger is clearly better.")
     ] = True,
     final_models: Annotated[
-        int, typer.Option(min=1, help="Models of the front that get the long final training.")
-    ] = 6,
+        int | None,
+        typer.Option(
+            min=1, help="Models of the front that get the long final training; default: 6."
+        ),
+    ] = None,
 ) -> None:
     """Search, prune, measure, export and verify; the same command again continues."""
     import torch
@@ -81,12 +100,16 @@ def run(
     from ..study import Study
 
     torch.set_num_threads(1)  # The other cores are the workers'; proposals repeat exactly.
-    limits = _limits(target, max_ram, max_model_size, size_definition)
+    preset = find_preset(dataset) if budget else None
+    spent = preset.budgets[budget] if preset and budget else None
+    candidates = candidates or (spent.candidates if spent else _CANDIDATES)
+    usual = preset.limits if preset else None
+    limits = _limits(target, max_ram, max_model_size, size_definition, usual)
     with console.status(f"loading {dataset}"):
         options = read_options(size, grey, label)
         data = load_dataset(dataset, data_dir=data_dir, seed=seed, options=options)
     show_remarks(data)
-    folder = out or Path("runs") / data.name
+    folder = out or Path("runs") / (f"{data.name}-{budget}" if budget else data.name)
     study = Study(
         dataset=data,
         space=SearchSpace(data.input_shape, data.class_count),
@@ -98,7 +121,8 @@ def run(
         workers=parse_workers(workers),
         device=device,
         early_stopping=early_stopping,
-        final_models=final_models,
+        final_models=final_models or (spent.final_models if spent else _FINAL_MODELS),
+        config=spent.config(data) if spent else None,
         **defaults(),
     )
     log_to(folder / "study.log")
@@ -128,18 +152,21 @@ def run(
 
 
 def _limits(
-    target: str | None, max_ram: str | None, max_model_size: str | None, definition: ModelDefinition
+    target: str | None,
+    max_ram: str | None,
+    max_model_size: str | None,
+    definition: ModelDefinition,
+    usual: "Limits | None",
 ) -> "Limits":
-    """Limits of a board, of explicit sizes, or of a board with one of them replaced."""
+    """Limits of a board, else the usual ones; explicit sizes replace either."""
     from ..boards import find_board
     from ..target import Limits, parse_size
 
     board = None if target is None else find_board(target)
-    ram = board.arena_limit_bytes if board else None
-    model = board.model_limit_bytes if board else None
+    limits = Limits.of_target(board) if board else usual or Limits()
     return Limits(
-        parse_size(max_ram) if max_ram else ram,
-        parse_size(max_model_size) if max_model_size else model,
+        parse_size(max_ram) if max_ram else limits.ram_bytes,
+        parse_size(max_model_size) if max_model_size else limits.model_bytes,
         definition,
     )
 
