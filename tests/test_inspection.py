@@ -40,7 +40,7 @@ def correlations(first, second):
     return np.corrcoef(rows.astype(float))[: len(first), len(first) :]
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 1), (12, 12, 1), (20, 20, 3)])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (12, 12, 1), (20, 20, 3), (48, 48, 3)])
 def test_leaks_are_those_of_brute_force(shape):
     """Copies are exact; brighter, flatter and slightly noisy copies are near; others are none."""
     train, test = noise(300, shape), noise(80, shape, seed=1)

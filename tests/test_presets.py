@@ -44,7 +44,7 @@ def test_limits_leave_room_for_a_search(name):
     assert ram is not None
     assert flash is not None
     board = Target("made", "made", Core.M0, ram, flash, 0, 0)
-    found = find_feasibility(SearchSpace(*FORMS[name]), [board])
+    found = find_feasibility(SearchSpace.for_input(*FORMS[name]), [board])
     assert found.boards == (board,)
     assert found.least_flash.flash_bytes < 0.6 * flash
 

@@ -39,7 +39,7 @@ def inspect(
     for level, text in findings(data, splits):
         console.print(f"[{colours[level]}]{level:8}[/] {escape(text)}", soft_wrap=True)
     with console.status("planning the smallest networks"):
-        found = find_feasibility(SearchSpace(data.input_shape, data.class_count))
+        found = find_feasibility(SearchSpace.for_input(data.input_shape, data.class_count))
     for line in feasibility_lines(found):
         console.print(line, soft_wrap=True, highlight=False)
     if not found.boards:

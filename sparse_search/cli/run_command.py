@@ -112,7 +112,7 @@ def run(
     folder = out or Path("runs") / (f"{data.name}-{budget}" if budget else data.name)
     study = Study(
         dataset=data,
-        space=SearchSpace(data.input_shape, data.class_count),
+        space=SearchSpace.for_input(data.input_shape, data.class_count),
         limits=limits,
         strategy=strategy,
         strategy_options=_strategy_options(strategy, folder, candidates, stages, scalarization),

@@ -4,10 +4,11 @@
 |---|---|---|
 | x | pixels of an image, as real numbers | [p] |
 | u | x without its mean, of length 1: u·u' is the correlation of two images | [p] |
-| P | random projection, normal of variance 1/d: distances change by about 1/sqrt(d) | [p, d] |
+| v | the same of at most 4096 of the pixels, drawn once for all images | [q] |
+| P | random projection, normal of variance 1/d: distances change by about 1/sqrt(d) | [q, d] |
 
 Two images are near duplicates if the correlation of their pixels is at least 0.99. For each image
-of one split the nearest one of the other is found among the projections u P, and then compared in
+of one split the nearest one of the other is found among the projections v P, and then compared in
 full. Images that are flat have no correlation, and of those with fewer than 64 numbers it says
 little: there only exact duplicates are found.
 """
@@ -24,6 +25,7 @@ from ..dataset import Split
 
 NEAR_CORRELATION = 0.99
 _FEWEST_NUMBERS = 64
+_DRAWN = 4096
 _PROJECTED = 128
 _CHUNK = 512
 # Some ten seconds; beyond it, images of the later split are left out at equal distances.
@@ -111,14 +113,13 @@ class _Normalized:
         numbers = int(np.prod(split.shape))
         if numbers < _FEWEST_NUMBERS:
             return _Normalized(split, np.zeros((0, 0), np.float32))
-        if numbers <= _PROJECTED:
-            projection = np.eye(numbers, dtype=np.float32)
-        else:
-            generator = np.random.default_rng(0)
-            projection = generator.standard_normal((numbers, _PROJECTED), np.float32)
-            projection /= np.sqrt(np.float32(_PROJECTED))
+        generator = np.random.default_rng(0)
+        drawn = np.sort(generator.permutation(numbers)[:_DRAWN])
+        projection = generator.standard_normal((len(drawn), _PROJECTED), np.float32)
+        projection /= np.sqrt(np.float32(_PROJECTED))
+        rows = split.images.reshape(len(split), -1)
         parts = [
-            _unit(split.images[start : start + _CHUNK]) @ projection
+            _unit(rows[start : start + _CHUNK, drawn]) @ projection
             for start in range(0, len(split), _CHUNK)
         ]
         return _Normalized(split, np.concatenate(parts))
