@@ -125,7 +125,7 @@ def test_leaks_are_shown_and_do_not_fail(workplace: Path, tmp_path: Path) -> Non
         (("run", "photos"), "say what to scale them to, such as --size 32"),
         (("inspect", "photos", "--size", "big"), "24x32 for height x width"),
         (("inspect", "photos", "--size", "0"), "24x32 for height x width"),
-        (("inspect", "photos/dots"), "a folder for each class, found 0 folders"),
+        (("inspect", "photos/dots"), "no image beside them, found 0 folders"),
         (("inspect", "photos/dots/001.jpg"), "found none of these"),
         (("inspect", "photos", "--label", "x"), "no option 'label'"),
         (("inspect", "digits", "--grey"), "no option 'grey'"),

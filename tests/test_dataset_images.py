@@ -214,10 +214,17 @@ def test_unusable_folders_are_refused(tmp_path, counts, message):
 def test_images_beside_no_folders_are_refused(tmp_path):
     """A heap of images has no classes."""
     write(tmp_path / "a.png", 1)
-    with pytest.raises(DatasetError, match="a folder for each class, found 0 folders and 1 image"):
+    with pytest.raises(DatasetError, match=r"no image beside them, found 0 folders and 1 image"):
         load_dataset(tmp_path)
     write_classes(tmp_path, {"x": 5, "y": 5})
-    with pytest.raises(DatasetError, match=r"1 images beside them, such as a\.png"):
+    with pytest.raises(DatasetError, match=r"found 2 folders and 1 image, such as a\.png"):
+        load_dataset(tmp_path)
+
+
+def test_a_folder_too_high_names_the_right_one(tmp_path):
+    """An archive often unpacks to one folder that has the classes."""
+    write_classes(tmp_path / "photos", {"x": 5, "y": 5})
+    with pytest.raises(DatasetError, match=f"use {tmp_path / 'photos'}"):
         load_dataset(tmp_path)
 
 

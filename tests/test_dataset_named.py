@@ -264,5 +264,7 @@ def test_too_few_classes_are_another_data_set(tmp_path):
 def test_what_is_not_there_says_what_it_is(tmp_path, name):
     """No download is tried; the error names the place and the form."""
     assert name in source_names()
-    with pytest.raises(DatasetMissingError, match=r"not there.*it is .*--data-dir"):
+    with pytest.raises(
+        DatasetMissingError, match=r"not there and cannot be downloaded: .*--data-dir"
+    ):
         load_dataset(name, data_dir=tmp_path)

@@ -103,5 +103,5 @@ def test_an_experiment_without_its_data_says_what_is_missing(tmp_path):
         cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "chars74k_kaggle20_rgb.npz: not there" in done.stderr
+    assert "chars74k_kaggle20_rgb.npz in it, which is not there" in done.stderr
     assert "Traceback" not in done.stderr

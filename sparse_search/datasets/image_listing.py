@@ -113,9 +113,15 @@ def list_classes(folder: Path) -> Listing:
     classes = _folders(folder)
     if loose or not classes:
         raise DatasetError(
-            f"{folder}: expected a folder for each class, found {len(classes)} folders and "
-            f"{len(loose)} images beside them{f', such as {loose[0].name}' if loose else ''}; move "
-            "the images of each class into a folder that has the name of the class"
+            f"{folder}: expected a folder for each class and no image beside them, found "
+            f"{_count(len(classes), 'folder')} and {_count(len(loose), 'image')}"
+            f"{f', such as {loose[0].name}' if loose else ''}; move the images of each class into "
+            "a folder that has the name of the class"
+        )
+    if len(classes) == 1 and len(_folders(classes[0])) > 1:
+        raise DatasetError(
+            f"{folder}: expected a folder for each class, found one folder, {classes[0].name}, "
+            f"which has folders itself; if those are the classes, use {classes[0]}"
         )
     if all(path.name.isdecimal() for path in classes):
         classes.sort(key=lambda path: int(path.name))
@@ -135,6 +141,10 @@ def list_classes(folder: Path) -> Listing:
         labels += [label] * len(images)
     names = tuple(path.name for path in classes)
     return Listing(folder, names, tuple(files), np.array(labels, np.int64), tuple(others))
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _visible(folder: Path) -> list[Path]:

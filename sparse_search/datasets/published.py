@@ -10,7 +10,7 @@ def find_published(data_dir: Path, places: tuple[str, ...], what: str) -> Path:
 
     Args:
         data_dir: The data folder.
-        places: Files or folders, relative to it; the first one is the usual one.
+        places: Files or folders, relative to it.
         what: What is missing and where it comes from, for the error.
 
     Raises:
@@ -19,8 +19,8 @@ def find_published(data_dir: Path, places: tuple[str, ...], what: str) -> Path:
     found = next((data_dir / place for place in places if (data_dir / place).exists()), None)
     if found is None:
         raise DatasetMissingError(
-            f"{data_dir / places[0]}: not there, and there is nothing that it could be downloaded "
-            f"from; it is {what}. Put it there, or name the folder that has it with --data-dir or "
+            f"{data_dir}: expected {' or '.join(places)} in it, which is not there and cannot be "
+            f"downloaded: {what}; put it there, or name the folder that has it with --data-dir or "
             "SPARSE_SEARCH_DATA_DIR"
         )
     return found

@@ -132,8 +132,8 @@ def check_class_sizes(
         raise DatasetError(
             f"{where}: expected at least {splits} examples of each class, one for each of "
             f"{splits} splits (training, validation, test); found {found}"
-            f"{', …' if len(small) > 5 else ''} ({len(small)} classes in all); add examples, or "
-            "leave these classes out"
+            f"{f' and of {len(small) - 5} classes more' if len(small) > 5 else ''}; add examples, "
+            "or leave these classes out"
         )
 
 
