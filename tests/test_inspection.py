@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from sparse_search.boards import BOARDS
 from sparse_search.dataset import Dataset, Split
@@ -18,7 +19,7 @@ from sparse_search.inspection import (
     has_equal_channels,
 )
 from sparse_search.memory import plan_memory
-from sparse_search.report.inspection import findings
+from sparse_search.report.inspection import balance_table, findings
 from sparse_search.space import SearchSpace
 
 
@@ -148,6 +149,30 @@ def test_the_smallest_networks_decide_on_boards():
         assert board.arena_limit_bytes < found.least_arena.arena_bytes
     assert found.too_small
     assert find_feasibility(SearchSpace((1000, 1000, 1), 2)).boards == ()
+
+
+def test_tables_show_names_as_they_are():
+    """A class name is no markup; of many classes the largest and smallest are shown."""
+    images = noise(60)
+    names = ("[red]", "[/] big")
+    data = Dataset.from_arrays(images, np.arange(60) % 2, test=(images, np.arange(60) % 2),
+                               class_names=names)  # fmt: skip
+    shown = rendered(balance_table(data, {"train": data.train, "test": data.open_test()}))
+    assert all(name in shown for name in names)
+    labels = np.repeat(np.arange(30), np.arange(30) + 4)
+    data = Dataset.from_arrays(noise(len(labels)), labels)
+    shown = rendered(balance_table(data, {"train": data.train}))
+    listed = [int(line.split()[0]) for line in shown.splitlines() if line[:1].isdecimal()]
+    assert {*listed} == {*range(10), *range(20, 30)}
+    assert "10 largest and smallest" in " ".join(shown.split())
+
+
+def rendered(table):
+    """What a terminal of 100 columns shows."""
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
 
 
 def test_every_finding_is_a_sentence_with_a_level():

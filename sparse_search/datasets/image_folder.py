@@ -158,6 +158,7 @@ def _pixels_or_reason(file: Path, form: _Form) -> NDArray[np.uint8] | str:
 
 def _open_test(listing: Listing, form: _Form) -> Split:
     split, bad = _decode_all(listing, form)
+    _refuse_many(bad, len(listing.files), listing.root)
     for remark in _remark_on_unreadable(bad, listing.root):
         _LOG.warning("test split: %s", remark)
     return split

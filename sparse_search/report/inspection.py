@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.markup import escape
 from rich.table import Table
 
 from ..dataset import Dataset, Split
@@ -42,7 +43,7 @@ def balance_table(data: Dataset, splits: Mapping[str, Split]) -> Table:
     for name in splits:
         number_column(table, name)
     for label in order:
-        table.add_row(data.class_names[label], *(f"{n:,}" for n in counts[label]))
+        table.add_row(escape(data.class_names[label]), *(f"{n:,}" for n in counts[label]))
     table.add_section()
     table.add_row("all classes", *(f"{n:,}" for n in counts.sum(axis=0)))
     return table
