@@ -7,10 +7,11 @@ separate thing that only reporting opens.
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -204,6 +205,23 @@ def load_dataset(
     folder = Path(data_dir).expanduser() if data_dir is not None else default_data_dir()
     raw = read_source(source, folder, options)
     return _assemble(raw, os.fspath(source), options, seed, validation_fraction)
+
+
+def load_recorded(
+    recorded: Mapping[str, Any], *, data_dir: str | os.PathLike[str] | None = None, seed: int = 0
+) -> Dataset:
+    """The data set of a study or an export again, read in the same way.
+
+    Args:
+        recorded: "source" and "options" as settings and manifests have them.
+        data_dir: As in ``load_dataset``.
+        seed: Of the validation split.
+
+    Raises:
+        DatasetError: As ``load_dataset``.
+    """
+    options = ReadOptions.from_given(recorded.get("options", {}))
+    return load_dataset(recorded["source"], data_dir=data_dir, seed=seed, options=options)
 
 
 def _assemble(

@@ -75,19 +75,11 @@ def read_options(size: str | None, grey: bool, label: str | None) -> "ReadOption
 
 
 def load_stored(stored: Mapping[str, Any], data_dir: Path | None, seed: int) -> "Dataset":
-    """The data set of a run or an export again, read in the same way.
+    """The data set of a run or an export, as its settings or manifest say that it was read."""
+    from ..dataset import load_recorded
 
-    Args:
-        stored: What the run's settings or the export's manifest say of it.
-        data_dir: As the option.
-        seed: Of the validation split.
-    """
-    from ..dataset import load_dataset
-    from ..datasets.reading import ReadOptions
-
-    options = ReadOptions.from_given(stored.get("options", {}))
     with console.status(f"loading {stored['source']}"):
-        return load_dataset(stored["source"], data_dir=data_dir, seed=seed, options=options)
+        return load_recorded(stored, data_dir=data_dir, seed=seed)
 
 
 def load_if_there(stored: Mapping[str, Any], data_dir: Path | None, seed: int) -> "Dataset | None":
