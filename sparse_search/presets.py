@@ -82,7 +82,7 @@ class Preset:
 
 _KB = 1024
 # Of 60,000 images of 28 x 28; of 50,000 of 32 x 32 in colour; of a few thousand small ones.
-_LARGE = _budgets(Budget(8, 2, 0.34), Budget(60, 6, 1.5), Budget(500, 10, 5.0))
+_LARGE = _budgets(Budget(10, 2, 0.5), Budget(60, 6, 1.5), Budget(500, 10, 5.0))
 _COLOUR = _budgets(Budget(6, 1, 0.34), Budget(40, 4, 1.5), Budget(500, 10, 20.0))
 _SMALL = _budgets(Budget(12, 2, 0.5), Budget(100, 6, 1.5), Budget(500, 10, 5.0))
 

@@ -81,6 +81,13 @@ def test_the_label_column_is_found_or_named(tmp_path):
         load_dataset(path, options=ReadOptions(label="class"))
 
 
+def test_a_class_may_be_called_none(tmp_path):
+    """Names that stand for a missing value elsewhere are classes here."""
+    kinds = ["None", "NA", "null"] * 20
+    data = load_dataset(written(tmp_path / "a.csv", FRAME.assign(kind=kinds)))
+    assert data.class_names == ("NA", "None", "null")
+
+
 def test_a_folder_of_tables_keeps_its_splits(tmp_path):
     """Columns of the test table are found by name; its range is that of the training table."""
     train, test = FRAME.iloc[:40], FRAME.iloc[40:]
@@ -101,7 +108,8 @@ def test_a_folder_of_tables_keeps_its_splits(tmp_path):
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (LABELLED.assign(volts=["1,5"] * 60), r"text in 'volts', such as '1,5'.*decimal point"),
+        (LABELLED.assign(volts=["1,5"] * 60), r"text in 'volts', such as '1,5' in row 1.*point"),
+        (LABELLED.assign(volts=["1"] * 7 + ["NA"] * 53), r"text in 'volts', such as 'NA' in row 8"),
         (FRAME.assign(volts=[np.nan] + [1.0] * 59), r"found nan in row 1, column 'volts'"),
         (FRAME.assign(kind=[None, *FRAME["kind"][1:]]), "found none in row 1"),
         (FRAME.assign(label=FRAME["volts"]), "fractions such as"),

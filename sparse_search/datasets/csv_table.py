@@ -122,9 +122,10 @@ def _read(file: Path, rows: int | None = None) -> "pd.DataFrame":
         with file.open(encoding="utf-8-sig") as stream:
             first = stream.readline()
         separator = max(_SEPARATORS, key=first.count)
+        # Of what others take for a missing value, NA or None may be a class: only nothing is one.
         frame = pd.read_csv(
             file, sep=separator, nrows=rows, encoding="utf-8-sig", skipinitialspace=True,
-            low_memory=False,
+            low_memory=False, keep_default_na=False, na_values=[""],
         )  # fmt: skip
     except (OSError, ValueError) as error:
         raise DatasetError(
@@ -203,14 +204,18 @@ def _class_names(texts: Any) -> tuple[str, ...]:
 
 def _features(frame: "pd.DataFrame", columns: tuple[str, ...], file: Path) -> Any:
     """Numbers, float64 [n, columns]."""
+    import pandas as pd
+
     table = frame[list(columns)]
     texts = list(_text_columns(table, list(columns)))
     if texts:
+        column = table[texts[0]].astype(str)
+        row = int(pd.to_numeric(column, errors="coerce").isna().to_numpy().argmax())
         raise DatasetError(
             f"{file}: expected numbers in all columns but the label, found text in "
-            f"{', '.join(map(repr, texts[:5]))}, such as {str(table[texts[0]].iloc[0])!r}; remove "
-            "these columns, turn them into numbers (with a decimal point), or name the label "
-            "column with --label"
+            f"{', '.join(map(repr, texts[:5]))}, such as {column.iloc[row]!r} in row {row + 1}; "
+            "remove these columns, turn them into numbers (with a decimal point), or name the "
+            "label column with --label"
         )
     values = table.to_numpy(np.float64)
     wrong = np.argwhere(~np.isfinite(values))
