@@ -102,6 +102,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 )
 """By the name of the data set."""
 
+USUAL_BUDGET = Budget(24, 6, 1.0)
+"""What is spent where no budget is named."""
+
 OWN_DATA = Preset(Limits(), _SMALL)
 """For any other data set; its limits are the board's."""
 

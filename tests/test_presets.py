@@ -13,7 +13,7 @@ from sparse_search.dataset import Dataset
 from sparse_search.datasets.registry import source_names
 from sparse_search.evaluation import EvaluationConfig
 from sparse_search.inspection import find_feasibility
-from sparse_search.presets import OWN_DATA, PRESETS, find_preset
+from sparse_search.presets import OWN_DATA, PRESETS, USUAL_BUDGET, find_preset
 from sparse_search.space import SearchSpace
 from sparse_search.target import Core, Target
 
@@ -74,6 +74,13 @@ def test_a_budget_scales_every_training():
         elif field.name == "training":
             expected = base.training.with_epochs(config.training.epochs)
         assert getattr(config, field.name) == expected
+
+
+def test_without_a_budget_a_study_has_its_defaults():
+    """The usual budget changes no training."""
+    images = np.zeros((60, 4, 4, 1), np.uint8)
+    data = Dataset.from_arrays(images, np.arange(60) % 2)
+    assert USUAL_BUDGET.config(data) == EvaluationConfig.for_dataset(data)
 
 
 def test_any_other_name_has_the_preset_of_own_data():

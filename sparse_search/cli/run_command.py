@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from ..presets import BudgetName, find_preset
+from ..presets import OWN_DATA, USUAL_BUDGET, BudgetName, find_preset
 from ..search.scalarization import Rule
 from ..target import ModelDefinition
 from ..workers import Device
@@ -27,9 +27,6 @@ from .shared import (
 if TYPE_CHECKING:
     from ..search.sparse import SparseOptions
     from ..target import Limits
-
-_CANDIDATES = 24
-_FINAL_MODELS = 6
 
 
 def run(
@@ -56,7 +53,8 @@ def run(
     candidates: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Candidates of the search in all, also after a resume; default: 24."
+            min=1,
+            help="In all, also after a resume; default: 24, or that of --budget.",
         ),
     ] = None,
     workers: WorkersText = "1",
@@ -84,7 +82,8 @@ def run(
     final_models: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Models of the front that get the long final training; default: 6."
+            min=1,
+            help="Models that get the long final training; default: 6, or that of --budget.",
         ),
     ] = None,
 ) -> None:
@@ -100,11 +99,10 @@ def run(
     from ..study import Study
 
     torch.set_num_threads(1)  # The other cores are the workers'; proposals repeat exactly.
-    preset = find_preset(dataset) if budget else None
-    spent = preset.budgets[budget] if preset and budget else None
-    candidates = candidates or (spent.candidates if spent else _CANDIDATES)
-    usual = preset.limits if preset else None
-    limits = _limits(target, max_ram, max_model_size, size_definition, usual)
+    preset = find_preset(dataset) if budget else OWN_DATA
+    spent = preset.budgets[budget] if budget else USUAL_BUDGET
+    candidates = candidates or spent.candidates
+    limits = _limits(target, max_ram, max_model_size, size_definition, preset.limits)
     with console.status(f"loading {dataset}"):
         options = read_options(size, grey, label)
         data = load_dataset(dataset, data_dir=data_dir, seed=seed, options=options)
@@ -121,8 +119,8 @@ def run(
         workers=parse_workers(workers),
         device=device,
         early_stopping=early_stopping,
-        final_models=final_models or (spent.final_models if spent else _FINAL_MODELS),
-        config=spent.config(data) if spent else None,
+        final_models=final_models or spent.final_models,
+        config=spent.config(data),
         **defaults(),
     )
     log_to(folder / "study.log")
@@ -156,14 +154,14 @@ def _limits(
     max_ram: str | None,
     max_model_size: str | None,
     definition: ModelDefinition,
-    usual: "Limits | None",
+    usual: "Limits",
 ) -> "Limits":
     """Limits of a board, else the usual ones; explicit sizes replace either."""
     from ..boards import find_board
     from ..target import Limits, parse_size
 
     board = None if target is None else find_board(target)
-    limits = Limits.of_target(board) if board else usual or Limits()
+    limits = Limits.of_target(board) if board else usual
     return Limits(
         parse_size(max_ram) if max_ram else limits.ram_bytes,
         parse_size(max_model_size) if max_model_size else limits.model_bytes,
