@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .dataset import Dataset, Split
+from .datasets.pixels import PIXELS
 from .deploy import Certificate, ExportOptions, Optimize, export_c, verify
 from .deploy.certificate import read_certificates
 from .deploy.cores import HOST
@@ -169,6 +170,7 @@ def export_candidate(
         dataset=stored["name"],
         dataset_source=stored["source"],
         dataset_options=stored.get("options", {}),
+        input_map=PIXELS if dataset is None else dataset.input_map,
         layout=layout,
         optimize=optimize,
     )

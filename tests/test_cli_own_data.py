@@ -12,6 +12,7 @@ from conftest import requires_tool
 from photographs import KINDS, write_photographs
 from test_cli import call
 
+from sparse_search.dataset import ReadOptions, load_dataset
 from sparse_search.record import StudyRecord
 
 RUN = (
@@ -44,6 +45,7 @@ def test_photographs_become_verified_c(workplace: Path) -> None:
     assert tuple(manifest["class_names"]) == KINDS
     assert manifest["dataset"]["options"] == {"size": [24, 24]}
     assert manifest["input"]["shape"] == [24, 24, 3]
+    assert "pixel_0" not in manifest["input"]
 
 
 def test_the_same_command_is_complete_and_other_options_are_named(workplace: Path) -> None:
@@ -105,7 +107,11 @@ def test_a_table_becomes_verified_c(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "agree on all 48 test images" in done.stdout
-    assert (tmp_path / "runs" / "pump" / "front.csv").exists()
+    front = pd.read_csv(tmp_path / "runs" / "pump" / "front.csv")
+    export = tmp_path / "runs" / "pump" / "exports" / str(front.candidate[0])
+    recorded = json.loads((export / "manifest.json").read_text())["input"]
+    data = load_dataset(tmp_path / "pump.csv", options=ReadOptions(label="state"))
+    assert (tuple(recorded["pixel_0"]), tuple(recorded["pixel_255"])) == data.input_map
 
 
 def test_leaks_are_shown_and_do_not_fail(workplace: Path, tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ class Manifest:
         prefix: Of every public C name.
         architecture: As JSON; None if the model was not built from one.
         graph: As JSON.
-        input: Shape, scale and zero point.
+        input: Shape, scale and zero point; and pixel_0 and pixel_255, the numbers that became
+            these pixels, where the source has no pixels: one for all, or one for each place on its
+            last axis.
         output: Class count, scale and zero point.
         class_names: One per output; empty if not known.
         dataset: Name, source and options of the data that the model was trained on; may be empty.
