@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from sparse_search.candidate import Candidate, Evaluation
-from sparse_search.dataset import Dataset, load_dataset
+from sparse_search.dataset import Dataset, load_recorded
 from sparse_search.deploy import export_c
 from sparse_search.encoding import EncodingPolicy
 from sparse_search.memory import plan_memory
@@ -110,7 +110,7 @@ def measure_run(
     """Rows of every dense model of a run."""
     record = StudyRecord.open(run)
     stored = record.settings["dataset"]
-    data = load_dataset(stored["source"], data_dir=data_dir, seed=record.settings["seed"])
+    data = load_recorded(stored, data_dir=data_dir, seed=record.settings["seed"])
     rows = []
     for dense, pruned in pairs(record):
         with tempfile.TemporaryDirectory() as folder:

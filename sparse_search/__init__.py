@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .architecture import Architecture
     from .boards import find_board
-    from .dataset import Dataset, load_dataset
+    from .dataset import Dataset, ReadOptions, load_dataset
     from .deploy.export import ExportOptions, export_c
     from .deploy.tflite import export_tflite
     from .deploy.verify import verify
@@ -35,6 +35,7 @@ __all__ = [
     "ExportOptions",
     "Limits",
     "QuantizedModel",
+    "ReadOptions",
     "SearchSpace",
     "Study",
     "export_c",
@@ -54,6 +55,7 @@ _MODULES = {
     "ExportOptions": "deploy",
     "Limits": "target",
     "QuantizedModel": "quantized",
+    "ReadOptions": "dataset",
     "SearchSpace": "space",
     "Study": "study",
     "export_c": "deploy",

@@ -7,15 +7,17 @@ separate thing that only reporting opens.
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .datasets.pixels import PIXELS, InputMap, fit_input_map, to_pixels
+from .datasets.reading import AS_IT_IS, ReadOptions
 from .datasets.registry import default_data_dir, read_source
 from .datasets.source import DEFAULT_VALIDATION_FRACTION, RawDataset
 from .datasets.split import (
@@ -26,10 +28,10 @@ from .datasets.split import (
     check_label_range,
     class_indices,
 )
-from .datasets.stratify import stratified_split
+from .datasets.stratify import grouped_split, stratified_split
 from .errors import DatasetError
 
-__all__ = ["Dataset", "Split", "load_dataset"]
+__all__ = ["Dataset", "ReadOptions", "Split", "load_dataset"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,7 @@ class Dataset:
     Attributes:
         name: Short, for tables and file names.
         source: What was given to ``load_dataset``, or "arrays".
+        options: How it was read; with ``source``, what is needed to load the data again.
         class_names: In the order of the class indices.
         train: What networks learn from.
         validation: What search and selection measure on.
@@ -57,6 +60,7 @@ class Dataset:
     train: Split
     validation: Split
     input_map: InputMap = PIXELS
+    options: ReadOptions = AS_IT_IS
     remarks: tuple[str, ...] = ()
     test_opener: Callable[[], Split] | None = field(default=None, repr=False)
 
@@ -108,7 +112,7 @@ class Dataset:
             validation=_convert(validation, *coding, "validation arrays") if validation else None,
             input_map=input_map,
         )
-        return _assemble(raw, "arrays", seed, validation_fraction)
+        return _assemble(raw, "arrays", AS_IT_IS, seed, validation_fraction)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -180,28 +184,52 @@ def load_dataset(
     data_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
     validation_fraction: float | None = None,
+    options: ReadOptions = AS_IT_IS,
 ) -> Dataset:
     """Reads a data set; downloads a published one where its files are not there.
 
     Args:
-        source: "digits", "mnist", "fashion-mnist", "cifar10", "cifar10-binary"; or a path, also
-            relative to ``data_dir``, of an .npz file or a folder (see ``datasets``).
+        source: A name, such as "digits" or "mnist" (``registry.source_names``); or a path, also
+            relative to ``data_dir``, of a folder of images or an .npz or .csv file.
         data_dir: Folder with the files of published data sets, directly or in a subfolder, and
             where downloads go. Default: SPARSE_SEARCH_DATA_DIR, else the user's cache folder.
         seed: Of the validation split.
         validation_fraction: What part of the examples outside the test split is held out for
             validation. Default: 1/4 of digits, 1/6 of others.
+        options: Size and colour of images, label column of a table.
 
     Raises:
-        DatasetError: A file is damaged or has the wrong content.
+        DatasetError: A file is damaged or has the wrong content, or an option is not for it.
         DatasetMissingError: A file is not there and could not be downloaded.
     """
     folder = Path(data_dir).expanduser() if data_dir is not None else default_data_dir()
-    return _assemble(read_source(source, folder), os.fspath(source), seed, validation_fraction)
+    raw = read_source(source, folder, options)
+    return _assemble(raw, os.fspath(source), options, seed, validation_fraction)
+
+
+def load_recorded(
+    recorded: Mapping[str, Any], *, data_dir: str | os.PathLike[str] | None = None, seed: int = 0
+) -> Dataset:
+    """The data set of a study or an export again, read in the same way.
+
+    Args:
+        recorded: "source" and "options" as settings and manifests have them.
+        data_dir: As in ``load_dataset``.
+        seed: Of the validation split.
+
+    Raises:
+        DatasetError: As ``load_dataset``.
+    """
+    options = ReadOptions.from_given(recorded.get("options", {}))
+    return load_dataset(recorded["source"], data_dir=data_dir, seed=seed, options=options)
 
 
 def _assemble(
-    raw: RawDataset, source: str, seed: int, validation_fraction: float | None
+    raw: RawDataset,
+    source: str,
+    options: ReadOptions,
+    seed: int,
+    validation_fraction: float | None,
 ) -> Dataset:
     """Cuts off the validation split where the source has none of its own."""
     train, validation = raw.train, raw.validation
@@ -211,7 +239,11 @@ def _assemble(
             raise DatasetError(
                 f"expected a validation fraction between 0 and 1, got {fraction}; 1/6 is usual"
             )
-        rest, held_out = stratified_split(train.labels, float(fraction), seed, raw.name)
+        if raw.groups is None:
+            rest, held_out = stratified_split(train.labels, float(fraction), seed, raw.name)
+        else:
+            labels, groups = train.labels, raw.groups
+            rest, held_out = grouped_split(labels, groups, float(fraction), seed, raw.name)
         train, validation = train.take(rest), train.take(held_out)
     return Dataset(
         name=raw.name,
@@ -220,6 +252,7 @@ def _assemble(
         train=train,
         validation=validation,
         input_map=raw.input_map,
+        options=options,
         remarks=raw.remarks,
         test_opener=raw.open_test,
     )

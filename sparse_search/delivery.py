@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .dataset import Dataset, Split
+from .datasets.pixels import PIXELS
 from .deploy import Certificate, ExportOptions, export_c, verify
 from .deploy.certificate import read_certificates
 from .deploy.cores import HOST
@@ -158,6 +159,8 @@ def export_options(
         architecture=candidate.architecture,
         dataset=stored["name"],
         dataset_source=stored["source"],
+        dataset_options=stored.get("options", {}),
+        input_map=PIXELS if dataset is None else dataset.input_map,
     )
 
 

@@ -191,6 +191,20 @@ def smallest(space: "SearchSpace") -> Architecture:
     Raises:
         ArchitectureError: No network of the space fits the input.
     """
+
+    def smallness(architecture: Architecture) -> tuple[int, int]:
+        graph = space.build(architecture)
+        return graph.parameters, graph.macs
+
+    return space.canonical(min(simple_architectures(space), key=smallness))
+
+
+def simple_architectures(space: "SearchSpace") -> list[Architecture]:
+    """The valid architectures with equal blocks of one layer that is as narrow as can be.
+
+    Raises:
+        ArchitectureError: No network of the space fits the input.
+    """
     pooled = tuple(head for head in space.heads if head != "flatten")
     width = space.filter_limits[0]
     options = (
@@ -219,11 +233,7 @@ def smallest(space: "SearchSpace") -> Architecture:
             "use larger images or smaller kernels"
         )
 
-    def smallness(architecture: Architecture) -> tuple[int, int]:
-        graph = space.build(architecture)
-        return graph.parameters, graph.macs
-
-    return space.canonical(min(valid, key=smallness))
+    return valid
 
 
 def sample_recipe(ranges: "RecipeRange", generator: np.random.Generator) -> Recipe:

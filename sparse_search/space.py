@@ -175,6 +175,29 @@ class SearchSpace:
     )
     recipes: RecipeRange = RecipeRange()
 
+    @staticmethod
+    def for_input(input_shape: Shape, class_count: int) -> "SearchSpace":
+        """The default space; for features of 1 x 1 without what makes no difference there.
+
+        >>> SearchSpace.for_input((1, 1, 9), 2).kernels
+        (1,)
+        """
+        if input_shape[:2] != (1, 1):
+            return SearchSpace(input_shape, class_count)
+        return SearchSpace(
+            input_shape,
+            class_count,
+            kinds=("conv", "downsampled"),
+            kernels=(1,),
+            strides=(1,),
+            paddings=("same",),
+            pools=("none",),
+            branches=("none", "shortcut", "conv1"),
+            fc_branches=("none", "flatten"),
+            input_pools=(1,),
+            heads=("flatten",),
+        )
+
     @property
     def colours(self) -> tuple[Literal["keep", "grey"], ...]:
         """Colour transforms that change anything for this input."""

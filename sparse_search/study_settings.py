@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .workers import Device, WorkerCount
 
 # Recorded for a reader; a study may continue where they differ. The fingerprint says whether data
-# is the same, wherever it comes from.
-_INFORMATION = {"version", "dataset.source"}
+# is the same, wherever it comes from and however it was read.
+_INFORMATION = ("version", "dataset.source", "dataset.options")
 
 
 class Named(Protocol):
@@ -37,7 +37,7 @@ def study_settings(
     """Settings by name, as a journal stores them.
 
     Args:
-        dataset: Recorded by name, source and fingerprint.
+        dataset: Recorded by name, source, options of reading and fingerprint.
         values: Numbers, texts and frozen dataclasses.
         parts: Families of plug-ins, recorded by their names.
     """
@@ -46,6 +46,7 @@ def study_settings(
         "dataset": {
             "name": dataset.name,
             "source": dataset.source,
+            "options": dataset.options.given,
             "fingerprint": dataset.fingerprint(),
         },
         **{name: to_json_value(value) for name, value in values.items()},
@@ -100,9 +101,12 @@ def check_settings(folder: Path, stored: Mapping[str, Any], wanted: Mapping[str,
     found = [
         f"{name}: the study has {ours}, this call has {theirs}"
         for name, ours, theirs in _differences("", stored, wanted)
-        if name not in _INFORMATION
+        if not name.startswith(_INFORMATION)
     ]
     if found:
+        ours, theirs = (s.get("dataset", {}).get("options", {}) for s in (stored, wanted))
+        if ours != theirs:
+            found.append(f"dataset.options: the study has {ours}, this call has {theirs}")
         raise StudyError(
             f"{folder} was created with other settings:\n  "
             + "\n  ".join(found)

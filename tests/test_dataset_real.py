@@ -19,7 +19,11 @@ def data_dir():
 
 def load(name, data_dir):
     """The data set; skips where the folder lacks its files, without trying the network."""
-    folder = {"cifar10": "cifar-10-batches-bin", "cifar10-binary": "cifar-10-batches-bin"}
+    folder = {
+        "cifar10": "cifar-10-batches-bin",
+        "cifar10-binary": "cifar-10-batches-bin",
+        "keywords": "speech_commands",
+    }
     if not (data_dir / folder.get(name, name)).is_dir():
         pytest.skip(f"{data_dir} has no {name}")
     try:
@@ -59,14 +63,28 @@ def test_cifar10_is_the_published_one(data_dir):
     assert test.labels[:8].tolist() == [3, 8, 8, 0, 6, 6, 1, 6]
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "classes", "count"),
-    [("chars74k", (20, 20, 3), 62, 6283), ("speech_commands", (49, 10, 1), 12, 4890)],
-)
-def test_arrays_in_a_folder(data_dir, name, shape, classes, count):
+def test_chars74k_has_the_counts_of_the_paper(data_dir):
+    """4397 + 1886 images of 62 classes, every class in every split."""
+    data = load("chars74k", data_dir)
+    assert (data.input_shape, data.class_count) == ((20, 20, 3), 62)
+    test = data.open_test()
+    assert (len(data.train) + len(data.validation), len(test)) == (4397, 1886)
+    assert np.bincount(test.labels, minlength=62).min() >= 6
+
+
+def test_keywords_are_split_by_speaker(data_dir):
+    """4890 clips of 12 classes; a speaker's hash is in the names of one split only."""
+    data = load("keywords", data_dir)
+    assert (data.input_shape, data.class_count) == ((49, 10, 1), 12)
+    splits = (data.train, data.validation, data.open_test())
+    assert sum(map(len, splits)) == 4890
+    spoken = [{n.split("_nohash_")[0][-8:] for n in s.names if "_nohash_" in n} for s in splits]
+    assert sum(map(len, spoken)) == len(set.union(*spoken)) == 239
+    assert 0.19 < len(splits[2]) / 4890 < 0.22
+
+
+def test_arrays_in_a_folder(data_dir):
     """A folder below the data folder with one .npz is found by its name."""
-    dataset = load(name, data_dir)
-    assert (dataset.input_shape, dataset.class_count) == (shape, classes)
-    test = dataset.open_test()
-    assert len(dataset.train) + len(dataset.validation) + len(test) == count
-    assert "no test split" in dataset.remarks[0]
+    data = load("speech_commands", data_dir)
+    assert (data.input_shape, data.class_count) == ((49, 10, 1), 12)
+    assert "no test split" in data.remarks[0]

@@ -1,5 +1,6 @@
 """sparse-search: the command line, one file for each group of commands."""
 
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -9,6 +10,7 @@ from rich.markup import escape
 from .. import __version__
 from ..errors import SparseSearchError
 from .export_commands import export, verify
+from .inspect_command import inspect
 from .prune_command import prune
 from .report_commands import boards, plan, report
 from .run_command import run
@@ -21,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (run, prune, report, export, verify, boards, plan):
+for _command in (run, inspect, prune, report, export, verify, boards, plan):
     app.command()(_command)
 
 
@@ -35,10 +37,14 @@ def version(
         raise typer.Exit
 
 
-def main() -> None:
-    """Runs the command line; errors of the product are one red line and exit code 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line; errors of the product are one red line and exit code 1.
+
+    Args:
+        arguments: None for those of the process.
+    """
     try:
-        app()
+        app(arguments)
     except SparseSearchError as error:
         _fail(str(error))
 

@@ -82,7 +82,7 @@ def _model_of_run(
         candidate = front[0].candidate.id
     model = record.load_model(candidate)
     stored = record.settings["dataset"]
-    data = load_if_there(stored["source"], data_dir, record.settings["seed"])
+    data = load_if_there(stored, data_dir, record.settings["seed"])
     return f"candidate {candidate}", model, export_options(record, candidate, data, options)
 
 
@@ -111,8 +111,8 @@ def verify(
     for name in names:
         if name != HOST:
             find_core(name)
-    source = read_manifest(folder).dataset.get("source", "")
-    data = load_if_there(source, data_dir, 0) if source else None
+    stored = read_manifest(folder).dataset
+    data = load_if_there(stored, data_dir, 0) if stored.get("source") else None
     test = None if data is None else data.open_test()
     certificates, refused = [], False
     for name in names:

@@ -10,6 +10,7 @@ from .shared import (
     RunFolder,
     WorkersText,
     console,
+    load_stored,
     log_to,
     parse_workers,
     show_certificates,
@@ -53,7 +54,6 @@ def prune(
     import torch
 
     from ..api import parts_of
-    from ..dataset import load_dataset
     from ..delivery import deliver
     from ..front_pruning import PathOptions, prune_front
     from ..progress import StudyProgress
@@ -71,9 +71,7 @@ def prune(
         models,
         None if max_loss is None else max_loss / 100.0,
     )
-    stored = record.settings["dataset"]
-    with console.status(f"loading {stored['name']}"):
-        data = load_dataset(stored["source"], data_dir=data_dir, seed=record.settings["seed"])
+    data = load_stored(record.settings["dataset"], data_dir, record.settings["seed"])
     log_to(folder / "study.log")
     with StudyProgress(console) as progress:
         try:

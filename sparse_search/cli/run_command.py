@@ -6,10 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from ..presets import OWN_DATA, USUAL_BUDGET, BudgetName, find_preset
 from ..search.scalarization import Rule
 from ..target import MemoryDefinition, ModelDefinition
 from ..workers import Device
-from .shared import DataDir, WorkersText, console, log_to, parse_workers, show_certificates
+from .shared import (
+    DataDir,
+    Grey,
+    ImageSize,
+    Label,
+    WorkersText,
+    console,
+    log_to,
+    parse_workers,
+    read_options,
+    show_certificates,
+    show_remarks,
+)
 
 if TYPE_CHECKING:
     from ..search.sparse import SparseOptions
@@ -19,6 +32,9 @@ if TYPE_CHECKING:
 def run(
     dataset: Annotated[str, typer.Argument(help="digits, mnist, cifar10, ... or a path.")],
     data_dir: DataDir = None,
+    size: ImageSize = None,
+    grey: Grey = False,
+    label: Label = None,
     target: Annotated[str | None, typer.Option(help="A board; see `boards`.")] = None,
     max_ram: Annotated[
         str | None, typer.Option(help="Limit of the working memory, such as 2KB.")
@@ -32,15 +48,28 @@ def run(
     memory_definition: Annotated[
         MemoryDefinition, typer.Option(help="Which working memory is limited.")
     ] = "arena",
+    budget: Annotated[
+        BudgetName | None,
+        typer.Option(
+            help="Candidates, length of trainings and, of published data, limits, where they are "
+            "not given: quick is minutes, standard an hour or a few, paper days."
+        ),
+    ] = None,
     candidates: Annotated[
-        int, typer.Option(min=1, help="Candidates of the search in all, also after a resume.")
-    ] = 24,
+        int | None,
+        typer.Option(
+            min=1,
+            help="In all, also after a resume; default: 24, or that of --budget.",
+        ),
+    ] = None,
     workers: WorkersText = "1",
     device: Annotated[
         Device, typer.Option(help="Where networks are trained; all workers share a GPU.")
     ] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/DATASET.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; default: runs/DATASET, or DATASET-BUDGET.")
+    ] = None,
     strategy: Annotated[str, typer.Option(help="sparse, random, evolution or ehvi.")] = "sparse",
     stages: Annotated[
         str | None,
@@ -56,8 +85,12 @@ def run(
         bool, typer.Option(help="End a training once a model that is no larger is clearly better.")
     ] = True,
     final_models: Annotated[
-        int, typer.Option(min=1, help="Models of the front that get the long final training.")
-    ] = 6,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Models that get the long final training; default: 6, or that of --budget.",
+        ),
+    ] = None,
 ) -> None:
     """Search, prune, measure, export and verify; the same command again continues."""
     import torch
@@ -69,17 +102,22 @@ def run(
     from ..report import front_table, health_table, summary
     from ..space import SearchSpace
     from ..study import Study
+    from ..target import Limits
 
     torch.set_num_threads(1)  # The other cores are the workers'; proposals repeat exactly.
-    limits = _limits(target, max_ram, max_model_size, size_definition, memory_definition)
+    preset = find_preset(dataset) if budget else OWN_DATA
+    spent = preset.budgets[budget] if budget else USUAL_BUDGET
+    candidates = candidates or spent.candidates
+    definitions = Limits(None, None, size_definition, memory_definition)
+    limits = _limits(target, max_ram, max_model_size, definitions, preset.limits)
     with console.status(f"loading {dataset}"):
-        data = load_dataset(dataset, data_dir=data_dir, seed=seed)
-    for remark in data.remarks:
-        console.print(f"[yellow]note:[/yellow] {escape(remark)}")
-    folder = out or Path("runs") / data.name
+        options = read_options(size, grey, label)
+        data = load_dataset(dataset, data_dir=data_dir, seed=seed, options=options)
+    show_remarks(data)
+    folder = out or Path("runs") / (f"{data.name}-{budget}" if budget else data.name)
     study = Study(
         dataset=data,
-        space=SearchSpace(data.input_shape, data.class_count),
+        space=SearchSpace.for_input(data.input_shape, data.class_count),
         limits=limits,
         strategy=strategy,
         strategy_options=_strategy_options(strategy, folder, candidates, stages, scalarization),
@@ -88,7 +126,8 @@ def run(
         workers=parse_workers(workers),
         device=device,
         early_stopping=early_stopping,
-        final_models=final_models,
+        final_models=final_models or spent.final_models,
+        config=spent.config(data),
         **defaults(limits),
     )
     log_to(folder / "study.log")
@@ -121,21 +160,21 @@ def _limits(
     target: str | None,
     max_ram: str | None,
     max_model_size: str | None,
-    size_definition: ModelDefinition,
-    memory_definition: MemoryDefinition,
+    definitions: "Limits",
+    usual: "Limits",
 ) -> "Limits":
-    """Limits of a board, of explicit sizes, or of a board with one of them replaced."""
+    """Limits of a board, else the usual ones; explicit sizes replace either."""
+    from dataclasses import replace
+
     from ..boards import find_board
     from ..target import Limits, parse_size
 
     board = None if target is None else find_board(target)
-    ram = board.arena_limit_bytes if board else None
-    model = board.model_limit_bytes if board else None
-    return Limits(
-        parse_size(max_ram) if max_ram else ram,
-        parse_size(max_model_size) if max_model_size else model,
-        size_definition,
-        memory_definition,
+    limits = Limits.of_target(board) if board else usual
+    return replace(
+        definitions,
+        ram_bytes=parse_size(max_ram) if max_ram else limits.ram_bytes,
+        model_bytes=parse_size(max_model_size) if max_model_size else limits.model_bytes,
     )
 
 

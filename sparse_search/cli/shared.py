@@ -2,8 +2,9 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,6 +15,7 @@ from ..workers import WorkerCount
 
 if TYPE_CHECKING:
     from ..dataset import Dataset
+    from ..datasets.reading import ReadOptions
     from ..delivery import Delivery
     from ..report import PruningGains
 
@@ -29,6 +31,17 @@ MaxMacCost = Annotated[
 ]
 CountCode = Annotated[
     bool, typer.Option("--count-code", help="Choose encodings so that code counts as size, too.")
+]
+ImageSize = Annotated[
+    str | None,
+    typer.Option(
+        "--size", help="Images of a folder are scaled to it: 32, or 24x32 for height x width."
+    ),
+]
+Grey = Annotated[bool, typer.Option("--grey", help="Images of a folder become grey.")]
+Label = Annotated[
+    str | None,
+    typer.Option(help="Column of a .csv file with the classes; default: label, or the last one."),
 ]
 WorkersText = Annotated[
     str, typer.Option(help="Processes that evaluate, or `ray` for a running Ray cluster.")
@@ -54,19 +67,37 @@ def log_to(path: Path) -> None:
     log.propagate = False
 
 
-def load_if_there(source: str, data_dir: Path | None, seed: int) -> "Dataset | None":
-    """The data set, or None with a note on what is used instead."""
-    from ..dataset import load_dataset
+def read_options(size: str | None, grey: bool, label: str | None) -> "ReadOptions":
+    """How data is read, as it was asked for."""
+    from ..datasets.reading import ReadOptions, parse_image_size
 
+    return ReadOptions(None if size is None else parse_image_size(size), grey, label)
+
+
+def load_stored(stored: Mapping[str, Any], data_dir: Path | None, seed: int) -> "Dataset":
+    """The data set of a run or an export, as its settings or manifest say that it was read."""
+    from ..dataset import load_recorded
+
+    with console.status(f"loading {stored['source']}"):
+        return load_recorded(stored, data_dir=data_dir, seed=seed)
+
+
+def load_if_there(stored: Mapping[str, Any], data_dir: Path | None, seed: int) -> "Dataset | None":
+    """The same, or None with a note on what is used instead."""
     try:
-        with console.status(f"loading {source}"):
-            return load_dataset(source, data_dir=data_dir, seed=seed)
+        return load_stored(stored, data_dir, seed)
     except DatasetError as error:
         console.print(
             f"[yellow]note:[/yellow] random images are used instead of the data set: "
             f"{escape(str(error))}"
         )
         return None
+
+
+def show_remarks(data: "Dataset") -> None:
+    """What a reader of the results must know."""
+    for remark in data.remarks:
+        console.print(f"[yellow]note:[/yellow] {escape(remark)}", soft_wrap=True)
 
 
 def show_certificates(delivery: "Delivery") -> None:

@@ -1,7 +1,7 @@
 """cifar10 from the binary or the Python version, and cifar10-binary, its two-class form.
 
 cifar10-binary is variant (a) of the literature: the colour images, class 1 where the CIFAR-10 class
-is below 5. (Variant (b), 400 grey features from the Bonsai paper, is another data set.)
+is below 5. (Variant (b), 400 grey features from the Bonsai paper, is in ``feature_files``.)
 """
 
 import os

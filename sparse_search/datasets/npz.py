@@ -25,12 +25,11 @@ from ..errors import DatasetError
 from .pixels import InputMap, fit_input_map, to_pixels
 from .source import RawDataset, Source
 from .split import Split, check_counts, check_every_class, class_indices
-from .stratify import TEST_SPLIT_SEED, stratified_split
+from .stratify import TEST_FRACTION, TEST_SPLIT_SEED, stratified_split
 
 IMAGE_KEYS = ("x_train", "images", "mfcc")
 LABEL_KEYS = ("y_train", "labels")
 NAME_KEYS = ("class_names", "label_names")
-TEST_FRACTION = 0.2
 
 
 class _Coding(NamedTuple):
@@ -51,10 +50,10 @@ def load(path: Path) -> RawDataset:
     image_key = _choose(file, keys, IMAGE_KEYS)
     label_key = _choose(file, keys, LABEL_KEYS)
     name_key = next((key for key in NAME_KEYS if key in keys), None)
-    values = _read(file, image_key)
-    named = tuple(map(str, _read(file, name_key))) if name_key else None
+    values = read_array(file, image_key)
+    named = tuple(map(str, read_array(file, name_key))) if name_key else None
     label_where = f"{file}: {label_key}"
-    labels, class_names = class_indices(_read(file, label_key), named, label_where)
+    labels, class_names = class_indices(read_array(file, label_key), named, label_where)
     coding = _Coding(class_names, fit_input_map(values, f"{file}: {image_key}"))
     check_every_class(labels, class_names, label_where)
     train = _split(file, image_key, values, labels, coding)
@@ -81,9 +80,9 @@ def load(path: Path) -> RawDataset:
 
 def _open_pair(file: Path, image_key: str, label_key: str, coding: _Coding) -> Split:
     where = f"{file}: {label_key}"
-    labels, _ = class_indices(_read(file, label_key), coding.class_names, where)
+    labels, _ = class_indices(read_array(file, label_key), coding.class_names, where)
     check_every_class(labels, coding.class_names, where)
-    return _split(file, image_key, _read(file, image_key), labels, coding)
+    return _split(file, image_key, read_array(file, image_key), labels, coding)
 
 
 def _open_held_out(file: Path, image_key: str, label_key: str, coding: _Coding) -> Split:
@@ -110,11 +109,16 @@ def _keys(file: Path) -> tuple[str, ...]:
         ) from error
 
 
-def _read(file: Path, key: str) -> NDArray[Any]:
+def read_array(file: Path, key: str) -> NDArray[Any]:
+    """One array of an .npz file; nothing is unpickled.
+
+    Raises:
+        DatasetError: It is not there, or the file is damaged.
+    """
     try:
         with np.load(file, allow_pickle=False) as archive:
             return np.asarray(archive[key])
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(
             f"{file}: expected a plain array under {key!r}, found: {error}; save numbers or text, "
             "no Python objects; where the file is damaged, fetch it again"

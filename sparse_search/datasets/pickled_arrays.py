@@ -69,7 +69,11 @@ def read_pickled_arrays(data: bytes) -> Any:
             machine.carry_out(operation.name, argument, position or 0)
     except RefusedPickleError:
         raise
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+    # The parser warns of a damaged escape, which is an error where warnings are errors.
+    except (
+        *(ValueError, IndexError, KeyError, TypeError, AttributeError),
+        DeprecationWarning,
+    ) as error:
         raise RefusedPickleError(f"damaged pickle: {error}") from error
     return machine.result()
 

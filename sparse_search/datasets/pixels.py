@@ -1,5 +1,8 @@
 """How numbers become pixels: one affine map for a whole data set, the same for every element.
 
+Where the last axis of the source has units of its own, such as the columns of a table, each place
+on it has its own map.
+
 | symbol | meaning |
 |---|---|
 | v | a number of the source (a grey value, a feature) |
@@ -19,7 +22,7 @@ from numpy.typing import NDArray
 from ..errors import DatasetError
 from .split import Images
 
-InputMap: TypeAlias = tuple[float, float]
+InputMap: TypeAlias = tuple[float, float] | tuple[tuple[float, ...], tuple[float, ...]]
 PIXELS: InputMap = (0.0, 255.0)
 
 
@@ -41,6 +44,25 @@ def fit_input_map(values: NDArray[Any], where: object) -> InputMap:
     return low, high
 
 
+def fit_column_map(values: NDArray[Any], where: object) -> InputMap:
+    """The range of each column of features [n, C]; that of a constant column begins at it.
+
+    >>> fit_column_map(np.array([[0.0, 7.0], [50.0, 7.0]]), "table")
+    ((0.0, 7.0), (50.0, 8.0))
+
+    Raises:
+        DatasetError: Not numbers, not finite, or no column varies.
+    """
+    _check_numbers(values, where)
+    low, high = values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64)
+    if (low == high).all():
+        raise DatasetError(
+            f"{where}: expected at least one column that varies, found none; the table was "
+            "probably never filled"
+        )
+    return tuple(low.tolist()), tuple(np.where(high > low, high, low + 1.0).tolist())
+
+
 def to_pixels(values: NDArray[Any], input_map: InputMap, where: object) -> Images:
     """Pixels [n, H, W, C] of numbers [n, H, W, C], [n, H, W] or features [n, C].
 
@@ -48,12 +70,17 @@ def to_pixels(values: NDArray[Any], input_map: InputMap, where: object) -> Image
     [[[[0, 128, 255]]]]
     """
     _check_numbers(values, where)
-    values = _with_image_axes(values, where)
     if values.dtype == np.uint8 and input_map == PIXELS:
-        return values
-    low, high = input_map
+        return _with_image_axes(values, where)
+    low, high = np.asarray(input_map[0]), np.asarray(input_map[1])
+    if low.ndim and len(low) != values.shape[-1]:
+        raise DatasetError(
+            f"{where}: expected {len(low)} numbers on the last axis as in training, found "
+            f"{values.shape[-1]}; prepare all splits in the same way"
+        )
     scaled = (values.astype(np.float64) - low) * 255.0 / (high - low)
-    return np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
+    pixels: Images = np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
+    return _with_image_axes(pixels, where)
 
 
 def _check_numbers(values: NDArray[Any], where: object) -> None:
@@ -74,7 +101,7 @@ def _check_numbers(values: NDArray[Any], where: object) -> None:
         )
 
 
-def _with_image_axes(values: NDArray[Any], where: object) -> NDArray[Any]:
+def _with_image_axes(values: Images, where: object) -> Images:
     if values.ndim == 4:
         _, first, second, third = values.shape
         if first in (1, 3) and second == third and third > 4:

@@ -6,7 +6,19 @@ from pathlib import Path
 import pooch
 
 from ..errors import DatasetError, DatasetMissingError
-from . import cifar10, digits, mnist, npz
+from . import (
+    chars74k,
+    cifar10,
+    csv_table,
+    curet,
+    digits,
+    feature_files,
+    image_folder,
+    keywords,
+    mnist,
+    npz,
+)
+from .reading import AS_IT_IS, ReadOptions
 from .source import RawDataset, Source
 
 DATA_DIR_VARIABLE = "SPARSE_SEARCH_DATA_DIR"
@@ -15,7 +27,13 @@ SOURCES: tuple[Source, ...] = (
     *digits.SOURCES,
     *mnist.SOURCES,
     *cifar10.SOURCES,
+    *chars74k.SOURCES,
+    *keywords.SOURCES,
+    *curet.SOURCES,
+    *feature_files.SOURCES,
     *npz.SOURCES,
+    *csv_table.SOURCES,
+    *image_folder.SOURCES,
 )
 
 
@@ -23,7 +41,8 @@ def source_names() -> tuple[str, ...]:
     """Names that ``load_dataset`` knows.
 
     >>> source_names()
-    ('digits', 'mnist', 'fashion-mnist', 'cifar10', 'cifar10-binary')
+    ('digits', 'mnist', 'fashion-mnist', 'cifar10', 'cifar10-binary', 'chars74k', 'keywords',
+     'curet', 'curet-features', 'cifar10-binary-b')
     """
     return tuple(source.name for source in SOURCES if source.accepts is None)
 
@@ -34,17 +53,19 @@ def default_data_dir() -> Path:
     return Path(folder).expanduser() if folder else Path(pooch.os_cache("sparse_search"))
 
 
-def read_source(source: str | os.PathLike[str], data_dir: Path) -> RawDataset:
+def read_source(
+    source: str | os.PathLike[str], data_dir: Path, options: ReadOptions = AS_IT_IS
+) -> RawDataset:
     """Reads a source by name; else a path as it stands; else a path below ``data_dir``.
 
     Raises:
-        DatasetError: The path has a form that no source accepts.
+        DatasetError: The path has a form that no source accepts, or the source has no such option.
         DatasetMissingError: Neither a name nor a path that is there.
     """
     text = os.fspath(source)
     for known in SOURCES:
         if known.accepts is None and known.name == text:
-            return known.load(data_dir)
+            return _load(known, data_dir, text, options)
     path = next((p for p in (Path(text).expanduser(), data_dir / text) if p.exists()), None)
     by_path = [known for known in SOURCES if known.accepts is not None]
     forms = "; ".join(known.name for known in by_path)
@@ -55,8 +76,18 @@ def read_source(source: str | os.PathLike[str], data_dir: Path) -> RawDataset:
         )
     for known in by_path:
         if known.accepts is not None and known.accepts(path):
-            return known.load(path)
+            return _load(known, path, text, options)
     raise DatasetError(
-        f"{path}: expected {forms}; found none of these; save the images as arrays with "
-        "numpy.savez(path, images=..., labels=...)"
+        f"{path}: expected {forms}; found none of these; convert the data to one of them"
     )
+
+
+def _load(known: Source, path: Path, text: str, options: ReadOptions) -> RawDataset:
+    wrong = [name for name in options.given if name not in known.options]
+    if wrong:
+        takers = "; ".join(s.name for s in SOURCES if wrong[0] in s.options)
+        raise DatasetError(
+            f"{text}: expected no option {wrong[0]!r}, got {options.given[wrong[0]]!r}; it is "
+            f"for {takers}, and this is {known.name}; leave it out"
+        )
+    return known.load(path, options) if known.options else known.load(path)

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .pixels import PIXELS, InputMap
 from .split import Split
 
@@ -24,6 +27,8 @@ class RawDataset:
         validation: The source's own validation split; None: one is cut off ``train`` by seed.
         validation_fraction: How much is cut off where the caller does not say.
         input_map: The numbers of the source that became pixel 0 and pixel 255.
+        groups: int [n] of ``train``: examples of one number, such as recordings of one speaker,
+            stay together when a validation split is cut off. None: each is for itself.
         remarks: What a reader of the results must know, one sentence each.
     """
 
@@ -34,6 +39,7 @@ class RawDataset:
     validation: Split | None = None
     validation_fraction: float = DEFAULT_VALIDATION_FRACTION
     input_map: InputMap = PIXELS
+    groups: NDArray[np.int64] | None = None
     remarks: tuple[str, ...] = ()
 
 
@@ -43,10 +49,13 @@ class Source:
 
     Attributes:
         name: What a person types; for sources given by path, what the path must be.
-        load: Reads the data set. Gets the data folder; for sources given by path, that path.
+        load: Reads the data set. Gets the data folder; for sources given by path, that path; and
+            ``ReadOptions`` as its second argument where there are ``options``.
         accepts: Whether a path is of this form; None for sources given by name.
+        options: Names of the ``ReadOptions`` that may be given.
     """
 
     name: str
-    load: Callable[[Path], RawDataset]
+    load: Callable[..., RawDataset]
     accepts: Callable[[Path], bool] | None = None
+    options: tuple[str, ...] = ()

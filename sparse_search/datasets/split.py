@@ -24,23 +24,27 @@ class Split:
     Attributes:
         images: uint8 [n, height, width, channels], n >= 1.
         labels: int64 [n], class indices from 0.
+        names: Where each image came from, such as its file; empty where nothing is known.
     """
 
     images: Images
     labels: Labels
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_array(self.images, np.uint8, 4, "images [n, height, width, channels]")
         _check_array(self.labels, np.int64, 1, "labels [n]")
         check_counts(len(self.images), len(self.labels), "this split")
+        if self.names:
+            check_counts(len(self.images), len(self.names), "names of this split")
         for name in ("images", "labels"):
             view = np.ascontiguousarray(getattr(self, name)).view()
             view.flags.writeable = False
             object.__setattr__(self, name, view)
 
-    def __reduce__(self) -> tuple[type["Split"], tuple[Images, Labels]]:
+    def __reduce__(self) -> tuple[type["Split"], tuple[Images, Labels, tuple[str, ...]]]:
         """Rebuilds through the constructor, so a copy in another process is read-only too."""
-        return Split, (self.images, self.labels)
+        return Split, (self.images, self.labels, self.names)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -57,7 +61,8 @@ class Split:
 
     def take(self, indices: NDArray[np.intp]) -> "Split":
         """The images and labels at ``indices`` [m], in that order."""
-        return Split(self.images[indices], self.labels[indices])
+        names = tuple(self.names[i] for i in indices) if self.names else ()
+        return Split(self.images[indices], self.labels[indices], names)
 
 
 def _check_array(array: Any, dtype: type[np.generic], axes: int, what: str) -> None:

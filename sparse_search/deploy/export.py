@@ -6,9 +6,9 @@ import re
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import safetensors
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..architecture import Architecture
+from ..datasets.pixels import PIXELS, InputMap
 from ..errors import ExportError
 from ..formats import Layout, Optimize
 from ..memory import MEASURES, KernelLibrary, MemoryPlan
@@ -55,6 +56,8 @@ class ExportOptions:
         architecture: What the model was built from, if it is known.
         dataset: Name of the data that the model was trained on.
         dataset_source: Where the data came from.
+        dataset_options: How it was read, by name.
+        input_map: The numbers of the source that became pixel 0 and pixel 255, as in ``Dataset``.
         layout: How the files are laid out.
         optimize: "size": kernels that the operators share; "speed": a kernel for each operator,
             specialised by its shape, with the core's vector or DSP instructions if it has them.
@@ -66,6 +69,8 @@ class ExportOptions:
     architecture: Architecture | None = None
     dataset: str = ""
     dataset_source: str = ""
+    dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    input_map: InputMap = PIXELS
     layout: Layout = Layout.PLAIN
     optimize: Optimize = "size"
 
@@ -187,6 +192,14 @@ def _check_options(model: QuantizedModel, options: ExportOptions) -> None:
         raise ExportError("expected at least one golden image, got none; pass None for random ones")
 
 
+def _map_of(input_map: InputMap) -> dict[str, Any]:
+    """What a device must know to turn numbers of the source into pixels; nothing of pixels."""
+    if input_map == PIXELS:
+        return {}
+    low, high = input_map
+    return {"pixel_0": low, "pixel_255": high}
+
+
 def _manifest(source: Source, options: ExportOptions, hashes: dict[str, str]) -> Manifest:
     graph, tensors = source.model.graph, source.model.tensors
     sizes: dict[str, dict[str, int]] = {}
@@ -203,6 +216,7 @@ def _manifest(source: Source, options: ExportOptions, hashes: dict[str, str]) ->
             "shape": list(graph.input.shape),
             "scale": tensors[graph.input.name].scale,
             "zero_point": tensors[graph.input.name].zero_point,
+            **_map_of(options.input_map),
         },
         output={
             "classes": graph.output.size,
@@ -210,7 +224,11 @@ def _manifest(source: Source, options: ExportOptions, hashes: dict[str, str]) ->
             "zero_point": tensors[graph.output.name].zero_point,
         },
         class_names=source.class_names,
-        dataset={"name": options.dataset, "source": options.dataset_source},
+        dataset={
+            "name": options.dataset,
+            "source": options.dataset_source,
+            "options": dict(options.dataset_options),
+        },
         sizes=sizes,
         memory_plan=source.plan.to_dict(),
         golden=tuple(

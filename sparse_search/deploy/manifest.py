@@ -48,10 +48,12 @@ class Manifest:
         prefix: Of every public C name.
         architecture: As JSON; None if the model was not built from one.
         graph: As JSON.
-        input: Shape, scale and zero point.
+        input: Shape, scale and zero point; and pixel_0 and pixel_255, the numbers that became
+            these pixels, where the source has no pixels: one for all, or one for each place on its
+            last axis.
         output: Class count, scale and zero point.
         class_names: One per output; empty if not known.
-        dataset: Name and source of the data that the model was trained on; may be empty.
+        dataset: Name, source and options of the data that the model was trained on; may be empty.
         sizes: Bytes by definition: working memory, model size.
         memory_plan: The whole plan, with the policy by which encodings were chosen.
         golden: Images with known outputs.
@@ -71,7 +73,7 @@ class Manifest:
     input: dict[str, Any]
     output: dict[str, Any]
     class_names: tuple[str, ...]
-    dataset: dict[str, str]
+    dataset: dict[str, Any]
     sizes: dict[str, dict[str, int]]
     memory_plan: dict[str, Any]
     golden: tuple[Golden, ...]
