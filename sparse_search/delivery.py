@@ -20,7 +20,7 @@ from .encoding import EncodingPolicy
 from .errors import ExportError
 from .formats import Layout
 from .memory import KernelLibrary, plan_memory
-from .record import StudyRecord
+from .record import EXPORTS, StudyRecord
 from .report import (
     PruningGains,
     draw_front,
@@ -33,7 +33,6 @@ from .report import (
 from .stopping import ERROR
 
 GOLDEN_IMAGES = 4
-EXPORTS = "exports"
 PRUNING = "pruning"
 
 Step = Callable[[str, int, int], None]

@@ -1,0 +1,75 @@
+// Numbers as people read them, with their units.
+
+const KIBI = 1024;
+
+export const FIGURE_NAMES = {
+  val_error: "validation error",
+  test_error: "test error",
+  flash_bytes: "flash",
+  arena_bytes: "arena",
+};
+
+/** A whole number with separators. */
+export function count(value) {
+  return value.toLocaleString("en-GB", { maximumFractionDigits: 0 });
+}
+
+/** Exact bytes. */
+export function bytes(value) {
+  return `${count(value)} B`;
+}
+
+/** Bytes in few characters, for axes and boards. */
+export function shortBytes(value) {
+  for (const [size, unit] of [
+    [KIBI * KIBI, "MB"],
+    [KIBI, "KB"],
+  ]) {
+    if (value >= size) {
+      return `${Number((value / size).toPrecision(3))} ${unit}`;
+    }
+  }
+  return `${count(value)} B`;
+}
+
+/** A fraction in percent; "not measured" for null. */
+export function percent(fraction, digits = 2) {
+  return fraction === null ? "not measured" : `${(100 * fraction).toFixed(digits)} %`;
+}
+
+/** A figure by its name: errors in percent, bytes in bytes, the rest as counts. */
+export function figure(name, value) {
+  if (value === null || value === undefined) {
+    return "–";
+  }
+  if (name.includes("error")) {
+    return percent(value);
+  }
+  return name.endsWith("_bytes") ? bytes(value) : count(value);
+}
+
+/** The name of a figure for people. */
+export function figureName(name) {
+  return FIGURE_NAMES[name] ?? name.replaceAll("_", " ");
+}
+
+/** A tensor's shape. */
+export function shape(sizes) {
+  return sizes.join("×");
+}
+
+/** "1 model", "2 models". */
+export function plural(number, noun) {
+  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** Bytes of a text such as "2048", "2KB" or "1.5 KiB"; null if it is none. KB is 1024 B. */
+export function parseSize(text) {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/.exec(text.toLowerCase().replaceAll(",", ""));
+  const units = { "": 1, b: 1, k: KIBI, kb: KIBI, kib: KIBI };
+  for (const name of ["m", "mb", "mib"]) {
+    units[name] = KIBI * KIBI;
+  }
+  const size = match && match[2] in units ? Number(match[1]) * units[match[2]] : NaN;
+  return Number.isInteger(size) && size >= 1 ? size : null;
+}
