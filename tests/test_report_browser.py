@@ -280,6 +280,21 @@ def test_other_limits_slice_the_front_and_name_the_bottleneck(
         assert f"{plan.flash_bytes - flash:,} B (" in said
 
 
+def test_the_model_that_is_shown_follows_the_limits(page: "Chrome", record: StudyRecord) -> None:
+    """The most accurate one that fits, until one is chosen; the nearest misfit is a click away."""
+    limits = Limits(1000, 1300)
+    choose(page, "1000", "1300")
+    front = ParetoFront.of(record.history().evaluations, record.objectives, limits)
+    first = front.evaluations[0].candidate.id
+    assert find(page, "#model h2").text == f"Model {first}"
+    nearest = brute_force_nearest(record.history().evaluations, limits)
+    assert nearest is not None
+    find(page, "#nearest a").click()
+    assert find(page, "#model h2").text == f"Model {nearest.candidate.id}"
+    choose(page, "5000", "5000")
+    assert find(page, "#model h2").text == f"Model {nearest.candidate.id}"
+
+
 def test_a_board_sets_limits_core_and_kernels(page: "Chrome", record: StudyRecord) -> None:
     """What the board leaves; CMSIS-NN of its core needs scratch memory and dense weights."""
     from selenium.webdriver.support.select import Select

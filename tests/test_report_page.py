@@ -175,3 +175,14 @@ def test_a_page_is_the_same_again(record: StudyRecord, tmp_path: Path) -> None:
     for name in ("a.html", "b.html"):
         write_page(record, (), tmp_path / name)
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_links_to_exports_lead_there_from_another_folder(
+    record: StudyRecord, tmp_path: Path
+) -> None:
+    """Also from a page that is not in the run's folder."""
+    write_page(record, (), tmp_path / "sub" / "page.html")
+    text = (tmp_path / "sub" / "page.html").read_text(encoding="utf-8")
+    base = re.search(r'"base":"([^"]*)"', text)
+    assert base is not None
+    assert (tmp_path / "sub" / base[1]).resolve() == record.folder.resolve()

@@ -1,7 +1,9 @@
 """Pages: a run, or several runs compared, as one HTML file that needs no network."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from ...record import StudyRecord
 from ..comparison import Comparison
@@ -22,7 +24,9 @@ def write_page(record: StudyRecord, health: Sequence[HealthCard], path: str | Pa
         health: Its cards.
         path: Of the HTML file.
     """
-    contents = run_contents(record, health)
+    way = os.path.relpath(record.folder.resolve(), Path(path).resolve().parent)
+    base = "" if way == "." else f"{quote(Path(way).as_posix())}/"
+    contents = run_contents(record, health, base)
     write_atomically(path, document(f"{contents.name}: report", "run", contents).encode())
 
 

@@ -198,6 +198,8 @@ class RunContents:
     Attributes:
         name: Of the data set.
         folder: Name of the run's folder.
+        base: Address of that folder relative to the page, with a slash at the end; empty if the
+            page lies in it.
         facts: (name, text) of settings worth knowing.
         objectives: What was minimised, the error first.
         limits: By figure.
@@ -214,6 +216,7 @@ class RunContents:
 
     name: str
     folder: str
+    base: str
     facts: tuple[tuple[str, str], ...]
     objectives: tuple[str, ...]
     limits: dict[str, int]

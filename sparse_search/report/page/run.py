@@ -22,12 +22,13 @@ MOST_DETAILS = 300
 """Models that are shown in detail, of longer studies; about 8 KB each."""
 
 
-def run_contents(record: StudyRecord, health: Sequence[HealthCard]) -> RunContents:
+def run_contents(record: StudyRecord, health: Sequence[HealthCard], base: str = "") -> RunContents:
     """Everything that the page of a run shows.
 
     Args:
         record: Of a study, finished or not.
         health: Its cards.
+        base: Address of the run's folder relative to the page; empty if the page lies in it.
     """
     history, front, limits = record.history(), record.front(), record.limits
     settings, test_errors = record.settings, record.test_errors()
@@ -45,6 +46,7 @@ def run_contents(record: StudyRecord, health: Sequence[HealthCard]) -> RunConten
     return RunContents(
         name=settings["dataset"]["name"],
         folder=record.folder.resolve().name,
+        base=base,
         facts=_facts(record, history),
         objectives=record.objectives,
         limits=limits.by_figure,

@@ -54,10 +54,7 @@ export function limitLine(box, scale, value, label, along) {
     along === "x"
       ? { x1: at, x2: at, y1: box.top, y2: box.bottom }
       : { x1: box.left, x2: box.right, y1: at, y2: at };
-  const where =
-    along === "x"
-      ? { x: at - 4, y: box.top + 10, "text-anchor": "end" }
-      : { x: box.left + 4, y: inside ? at - 5 : box.top + 10 };
+  const where = along === "x" ? besideLine(box, at) : aboveLine(box, at, inside);
   const words = along === "x" || inside ? text : `limit ${label} ↑`;
   return svg(
     "g",
@@ -65,6 +62,16 @@ export function limitLine(box, scale, value, label, along) {
     inside ? svg("line", { class: "limit", ...line }) : null,
     svg("text", { class: "limit-label halo", ...where }, words),
   );
+}
+
+/** Left of a vertical line, or right of it where it stands near the left edge. */
+function besideLine(box, at) {
+  const fits = at - box.left > 80;
+  return { x: fits ? at - 4 : at + 4, y: box.top + 10, "text-anchor": fits ? "end" : "start" };
+}
+
+function aboveLine(box, at, inside) {
+  return { x: box.left + 4, y: inside ? at - 5 : box.top + 10 };
 }
 
 function rotatedTitle(box, title) {

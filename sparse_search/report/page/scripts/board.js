@@ -14,30 +14,11 @@ export function boardSelector(page) {
   const controls = makeControls(page);
   const found = element("p", { class: "fits", role: "status", id: "fits" });
   const near = element("p", { class: "near", id: "nearest" });
-  const apply = () => {
-    const limits = readLimits(page, controls);
-    if (limits) {
-      page.slice.set(sliceFront(page.models, page.objectives, limits, kernels(page, controls)));
-    }
-  };
-  controls.board.addEventListener("change", () => {
-    takeBoard(page, controls);
-    apply();
-  });
-  controls.core.addEventListener("change", () => {
-    listBoards(page, controls);
-    apply();
-  });
-  for (const input of [controls.ram, controls.flash]) {
-    input.addEventListener("input", () => {
-      controls.board.value = OWN;
-      apply();
-    });
-  }
-  controls.kernels.addEventListener("change", apply);
+  listen(page, controls);
   page.slice.listen((slice) => {
+    const nearest = nearestMisfit(page.models, page.objectives, slice);
     fill(found, fittingSentence(page, slice));
-    fill(near, bottleneckSentence(nearestMisfit(page.models, page.objectives, slice)));
+    fill(near, bottleneckSentence(nearest), nearest ? linkTo(nearest.model) : null);
   });
   return element(
     "section",
@@ -56,6 +37,35 @@ export function boardSelector(page) {
     found,
     near,
   );
+}
+
+function listen(page, controls) {
+  const apply = () => {
+    const limits = readLimits(page, controls);
+    if (limits) {
+      const library = kernels(page, controls);
+      page.slice.set(sliceFront(page.models, page.objectives, limits, library));
+    }
+  };
+  controls.board.addEventListener("change", () => {
+    takeBoard(page, controls);
+    apply();
+  });
+  controls.core.addEventListener("change", () => {
+    listBoards(page, controls);
+    apply();
+  });
+  for (const input of [controls.ram, controls.flash]) {
+    input.addEventListener("input", () => {
+      controls.board.value = OWN;
+      apply();
+    });
+  }
+  controls.kernels.addEventListener("change", apply);
+}
+
+function linkTo({ id }) {
+  return element("a", { class: "no-print", href: `#model-${id}` }, ` Show model ${id}`);
 }
 
 function makeControls(page) {

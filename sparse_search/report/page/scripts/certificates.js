@@ -4,7 +4,7 @@ import { element } from "./dom.js";
 import { count } from "./format.js";
 
 /** The folder of the export, and a block for each certificate. */
-export function certificates(detail) {
+export function certificates(page, detail) {
   if (detail.export === "") {
     return element(
       "p",
@@ -16,7 +16,7 @@ export function certificates(detail) {
     "p",
     {},
     "Folder: ",
-    element("a", { href: `${detail.export}/` }, detail.export),
+    element("a", { href: `${page.base}${detail.export}/` }, detail.export),
   );
   if (detail.certificates.length === 0) {
     const text = "No certificate that this version reads; `sparse-search verify` makes one.";

@@ -13,7 +13,10 @@ export function learningCurve(model, detail) {
     return element("p", { class: "note" }, "No learning curve was recorded.");
   }
   const container = element("div", { class: "chart" });
-  return responsive(container, (width) => fill(container, draw(model, detail.curve, width)));
+  responsive(container, (width) => fill(container, draw(model, detail.curve, width)));
+  const final = percent(model.figures.val_error);
+  const text = `Dashed: the int8 model, after pruning, at ${final}.`;
+  return [container, element("p", { class: "small" }, text)];
 }
 
 function draw(model, curve, width) {
@@ -32,7 +35,6 @@ function draw(model, curve, width) {
     (error, i) => `${x.scale.place(i + 1).toFixed(1)} ${y.scale.place(error).toFixed(1)}`,
   );
   const level = y.scale.place(final);
-  const above = level > box.top + 24;
   return drawing(
     width,
     HEIGHT,
@@ -41,11 +43,6 @@ function draw(model, curve, width) {
     axes(box, x, y),
     svg("path", { class: "curve series-0", d: `M${points.join("L")}` }),
     svg("line", { class: "limit", x1: box.left, x2: box.right, y1: level, y2: level }),
-    svg(
-      "text",
-      { class: "limit-label halo", x: box.left + 6, y: level + (above ? -6 : 14) },
-      `int8 model ${percent(final)}`,
-    ),
   );
 }
 

@@ -37,7 +37,7 @@ export function frontViews(page) {
     redraws.push(scatter(container, view));
     return element("figure", { class: "view" }, element("figcaption", {}, title), container);
   });
-  page.slice.listen(() => redraws.forEach((redraw) => redraw()));
+  page.slice.changed(() => redraws.forEach((redraw) => redraw()));
   return element(
     "section",
     { id: "front" },

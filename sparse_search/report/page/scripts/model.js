@@ -44,7 +44,7 @@ export function modelParts(page, model) {
         { class: "stack" },
         panel("Learning curve", learningCurve(model, detail)),
         panel("Lineage", lineageList(page, detail)),
-        panel("C export", certificates(detail)),
+        panel("C export", certificates(page, detail)),
       ),
     ),
   ];

@@ -12,6 +12,8 @@ export function observable(value) {
         listeners.forEach((listener) => listener(current));
       }
     },
+    /** Calls the listener at every change. */
+    changed: (listener) => listeners.push(listener),
     /** Calls the listener now and at every change. */
     listen: (listener) => {
       listeners.push(listener);

@@ -25,7 +25,7 @@ export function linked(node, name, pointed) {
 
 /** Makes every linked node of the document follow what is pointed at. */
 export function followPointer(pointed) {
-  pointed.listen((name) => {
+  pointed.changed((name) => {
     for (const node of document.querySelectorAll("[data-operator]")) {
       node.classList.toggle("pointed", node.dataset.operator === name);
     }

@@ -34,7 +34,7 @@ export function scatter(container, view) {
   };
   responsive(container, draw);
   for (const state of [view.hovered, view.selected]) {
-    state.listen(() => show(view, drawn));
+    state.changed(() => show(view, drawn));
   }
   return () => draw();
 }
@@ -151,11 +151,15 @@ function listen(view, drawn) {
       view.select(mark.point.key, false);
     }
   });
-  for (const mark of marks) {
-    mark.node.addEventListener("focus", () => hover(mark));
-    mark.node.addEventListener("blur", () => hover(null));
-    mark.node.addEventListener("keydown", (event) => press(view, drawn, mark, event));
-  }
+  const byNode = new Map(marks.map((mark) => [mark.node, mark]));
+  picture.addEventListener("focusin", (event) => hover(byNode.get(event.target) ?? null));
+  picture.addEventListener("focusout", () => hover(null));
+  picture.addEventListener("keydown", (event) => {
+    const mark = byNode.get(event.target);
+    if (mark) {
+      press(view, drawn, mark, event);
+    }
+  });
 }
 
 function press(view, drawn, mark, event) {
@@ -191,9 +195,6 @@ function nearestMark(marks, picture, event) {
 
 /** Marks what is hovered and selected; one point can be reached by the Tab key. */
 function show(view, drawn) {
-  if (!drawn) {
-    return;
-  }
   const hovered = view.hovered.get();
   const selected = view.selected.get();
   const strong = drawn.marks.filter(({ point }) => point.strong);

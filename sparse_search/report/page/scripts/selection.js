@@ -1,4 +1,6 @@
-// Which model is shown: the one that the address names, else the most accurate one that fits.
+// Which model is shown: the one that the address names, else the first choice.
+
+import { nearestMisfit } from "./slice.js";
 
 const PREFIX = "#model-";
 
@@ -9,7 +11,7 @@ export function selectByAddress(page) {
     const id = Number(location.hash.slice(PREFIX.length));
     const isNamed =
       location.hash.startsWith(PREFIX) && page.models.some((model) => model.id === id);
-    page.selected.set(isNamed ? id : ((page.slice.get().front[0] ?? page.models[0])?.id ?? null));
+    page.selected.set(isNamed ? id : (firstChoice(page)?.id ?? null));
     return isNamed;
   };
   const select = (id, byKeyboard) => {
@@ -20,14 +22,16 @@ export function selectByAddress(page) {
       location.hash = PREFIX + id;
     }
   };
-  follow();
+  // Without an address, the model that is shown follows the slice.
+  page.slice.listen(follow);
   window.addEventListener("hashchange", () => {
     if (follow()) {
       reveal(origin !== null);
     }
   });
   window.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") {
+    // In a form, Escape belongs to the control.
+    if (event.key === "Escape" && !event.target.closest("form")) {
       page.tooltip.hide();
       page.hovered.set(null);
       history.replaceState(null, "", location.pathname + location.search);
@@ -37,6 +41,12 @@ export function selectByAddress(page) {
     }
   });
   return select;
+}
+
+/** The most accurate model that fits, else the one that misses the limits by least. */
+function firstChoice(page) {
+  const slice = page.slice.get();
+  return slice.front[0] ?? nearestMisfit(page.models, page.objectives, slice)?.model;
 }
 
 /** Brings the model into view, and for the keyboard moves the focus to it. */

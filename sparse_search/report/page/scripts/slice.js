@@ -47,7 +47,9 @@ export function nearestMisfit(models, objectives, slice) {
       figureOf(a.model, error, slice.kernels) - figureOf(b.model, error, slice.kernels) ||
       a.model.id - b.model.id,
   );
-  return ranked.length > 0 ? { ...ranked[0], isBetter: better.length > 0 } : null;
+  return ranked.length > 0
+    ? { ...ranked[0], isBetter: slice.front.length > 0 && better.length > 0 }
+    : null;
 }
 
 /** The limits that a model breaks, the worst first. */
