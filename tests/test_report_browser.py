@@ -3,14 +3,16 @@
 import base64
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from browser import console_messages, open_browser, open_page, requests, resize
-from report_runs import made_run
+from report_runs import SPACE, empty_run, made_run
 
-from sparse_search.candidate import Evaluation
+from sparse_search.candidate import Candidate, Evaluation
 from sparse_search.pareto import ParetoFront, meets
 from sparse_search.record import StudyRecord
 from sparse_search.report import front_frame, write_front_csv
@@ -360,6 +362,51 @@ def test_paper_has_every_model_and_no_control(page: "Chrome", record: StudyRecor
     assert texts(page, "#printed-models h2") == []
     printed = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {})["data"])
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) > len(expected)
+
+
+@pytest.mark.parametrize("errors", [(0.0,), (0.3,), (0.0, 0.0, 0.75), (0.2, 0.2)])
+def test_odd_runs_are_drawn_too(
+    chromium: "Chrome", tmp_path: Path, errors: tuple[float, ...]
+) -> None:
+    """One model, equal ones, no error at all: no coordinate is NaN, each model has its points."""
+    run = empty_run(tmp_path, limits=LIMITS)
+    network = SPACE.sample(np.random.default_rng(2))
+    for number, error in enumerate(errors):
+        run.add(Candidate(number, network), error)
+    write_page(StudyRecord.open(tmp_path), (), tmp_path / "report.html")
+    open_page(chromium, tmp_path / "report.html")
+    for view in VIEWS:
+        shown = chromium.find_elements("css selector", f'[data-view="{view}"] .point')
+        assert len(shown) == len(errors)
+    script = "return document.getElementById('page').innerHTML.match(/NaN|Infinity|undefined/g)"
+    assert chromium.execute_script(script) is None
+    assert console_messages(chromium) == []
+
+
+def test_a_run_in_which_nothing_fits_shows_what_comes_closest(
+    chromium: "Chrome", tmp_path: Path
+) -> None:
+    """The advice, no row, and the nearest model with its bottleneck, which is shown."""
+    record = made_run(tmp_path, count=6, limits=Limits(40, 40))
+    write_page(record, (), tmp_path / "report.html")
+    open_page(chromium, tmp_path / "report.html")
+    assert "No measured model keeps the limits" in find(chromium, ".advice").text
+    assert texts(chromium, "#front-table tbody tr") == []
+    nearest = brute_force_nearest(record.history().evaluations, record.limits)
+    assert nearest is not None
+    words = f"The nearest model that does not fit is {nearest.candidate.id} ("
+    assert find(chromium, "#nearest").text.startswith(words)
+    assert find(chromium, "#model h2").text == f"Model {nearest.candidate.id}"
+    assert console_messages(chromium) == []
+
+
+def test_a_run_without_models_says_what_to_do(chromium: "Chrome", tmp_path: Path) -> None:
+    """Nothing to draw, and nothing fails."""
+    write_page(StudyRecord.open(empty_run(tmp_path).folder), (), tmp_path / "report.html")
+    open_page(chromium, tmp_path / "report.html")
+    assert "continues it" in find(chromium, ".advice").text
+    assert chromium.find_elements("css selector", ".chart") == []
+    assert console_messages(chromium) == []
 
 
 def test_in_the_dark_texts_keep_their_contrast(page: "Chrome") -> None:

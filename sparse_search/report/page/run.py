@@ -32,13 +32,13 @@ def run_contents(record: StudyRecord, health: Sequence[HealthCard], base: str = 
     """
     history, front, limits = record.history(), record.front(), record.limits
     settings, test_errors = record.settings, record.test_errors()
-    frame = front_frame(front, test_errors)
+    space, frame = record.space, front_frame(front, test_errors)
     shown = _shown_in_detail(history, front)
     rows, details = [], {}
     for evaluation in history.evaluations:
         number = evaluation.candidate.id
         model = load_model(record, number)
-        graph = record.space.build(evaluation.candidate.architecture)
+        graph = space.build(evaluation.candidate.architecture)
         keeps = meets(evaluation, limits)
         rows.append(_row(evaluation, model, graph, test_errors, keeps))
         if number in shown:

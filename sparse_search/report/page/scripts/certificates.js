@@ -9,7 +9,7 @@ export function certificates(page, detail) {
     return element(
       "p",
       { class: "note" },
-      "Not exported. Models of the front are, when a run ends; `sparse-search export` writes any.",
+      "Not exported. A run exports its front when it ends; sparse-search export writes any model.",
     );
   }
   const folder = element(
@@ -19,7 +19,7 @@ export function certificates(page, detail) {
     element("a", { href: `${page.base}${detail.export}/` }, detail.export),
   );
   if (detail.certificates.length === 0) {
-    const text = "No certificate that this version reads; `sparse-search verify` makes one.";
+    const text = "No certificate that this version reads; sparse-search verify makes one.";
     return [folder, element("p", { class: "note" }, text)];
   }
   return [folder, detail.certificates.map(certificate)].flat();

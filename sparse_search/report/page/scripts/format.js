@@ -34,6 +34,11 @@ export function shortBytes(value) {
   return `${count(value)} B`;
 }
 
+/** Bytes in few characters where that is exact, such as a limit. */
+export function exactBytes(value) {
+  return value % KIBI === 0 ? shortBytes(value) : bytes(value);
+}
+
 /** A fraction in percent; "not measured" for null. */
 export function percent(fraction, digits = 2) {
   return fraction === null ? "not measured" : `${(100 * fraction).toFixed(digits)} %`;

@@ -2,7 +2,7 @@
 
 import { axes, frame, limitLine } from "./axes.js";
 import { drawing, fill, responsive, svg } from "./dom.js";
-import { shortBytes } from "./format.js";
+import { exactBytes } from "./format.js";
 import { placeLabels } from "./labels.js";
 import { markerPath } from "./markers.js";
 import { byteScale, errorScale } from "./scale.js";
@@ -87,7 +87,7 @@ function limits(view, box, x, y) {
     ["y", view.y.limit(), y],
   ]
     .filter(([, value]) => value !== undefined)
-    .map(([along, value, scale]) => limitLine(box, scale, value, shortBytes(value), along));
+    .map(([along, value, scale]) => limitLine(box, scale, value, exactBytes(value), along));
 }
 
 function mark(point, x, y) {
