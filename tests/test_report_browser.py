@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import console_messages, open_browser, open_page, requests, resize
-from report_runs import SPACE, empty_run, made_run
+from report_runs import INSTRUCTIONS, SPACE, empty_run, made_run
 
 from sparse_search.candidate import Candidate, Evaluation
 from sparse_search.pareto import ParetoFront, meets
@@ -83,6 +83,14 @@ def strong(page: "Chrome", view: str = VIEWS[0]) -> set[int]:
     return set(page.execute_script(script, f'[data-view="{view}"] .point.strong'))
 
 
+def await_model(page: "Chrome", title: str) -> None:
+    """Fails where a model is not shown within five seconds; links change the address first."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    wait = WebDriverWait(page, 5, poll_frequency=0.05)
+    wait.until(lambda _: texts(page, "#model h2") == [title], f"expected {title!r}")
+
+
 def choose(page: "Chrome", ram: str, flash: str) -> None:
     """Types limits into the board selector."""
     for selector, size in (("#choose-ram", ram), ("#choose-flash", flash)):
@@ -150,7 +158,7 @@ def test_a_click_on_a_point_shows_that_model(
     evaluation = record.front().evaluations[-1]
     number = evaluation.candidate.id
     find(page, f"{point(view, number)} path").click()
-    assert find(page, "#model h2").text == f"Model {number}"
+    await_model(page, f"Model {number}")
     model = record.load_model(number)
     shown = texts(page, "#model .node text.strong:nth-of-type(1)")
     assert [text.split("  ")[0] for text in shown[1:]] == [op.name for op in model.graph.operators]
@@ -193,7 +201,7 @@ def test_everything_works_by_keyboard(page: "Chrome", record: StudyRecord) -> No
     number = int(page.switch_to.active_element.get_attribute("data-key") or -1)
     assert number == seen[-2]
     press(page, "\ue007")  # Enter
-    assert find(page, "#model h2").text == f"Model {number}"
+    await_model(page, f"Model {number}")
     assert page.switch_to.active_element.text == f"Model {number}"
     press(page, "\ue00c")  # Escape
     assert page.switch_to.active_element.get_attribute("data-key") == str(number)
@@ -231,9 +239,9 @@ def test_lineage_leads_to_ancestors_and_back(page: "Chrome", record: StudyRecord
     child = next(e.candidate for e in evaluations if e.candidate.effort == "pruned")
     find(page, f"{point(VIEWS[1], child.id)} path").click()
     find(page, f'.lineage a[href="#model-{child.pruned_from}"]').click()
-    assert find(page, "#model h2").text == f"Model {child.pruned_from}"
+    await_model(page, f"Model {child.pruned_from}")
     page.back()
-    assert find(page, "#model h2").text == f"Model {child.id}"
+    await_model(page, f"Model {child.id}")
 
 
 def brute_force_nearest(evaluations: list[Evaluation], limits: Limits) -> Evaluation | None:
@@ -288,13 +296,13 @@ def test_the_model_that_is_shown_follows_the_limits(page: "Chrome", record: Stud
     choose(page, "1000", "1300")
     front = ParetoFront.of(record.history().evaluations, record.objectives, limits)
     first = front.evaluations[0].candidate.id
-    assert find(page, "#model h2").text == f"Model {first}"
+    await_model(page, f"Model {first}")
     nearest = brute_force_nearest(record.history().evaluations, limits)
     assert nearest is not None
     find(page, "#nearest a").click()
-    assert find(page, "#model h2").text == f"Model {nearest.candidate.id}"
+    await_model(page, f"Model {nearest.candidate.id}")
     choose(page, "5000", "5000")
-    assert find(page, "#model h2").text == f"Model {nearest.candidate.id}"
+    await_model(page, f"Model {nearest.candidate.id}")
 
 
 def test_a_board_sets_limits_core_and_kernels(page: "Chrome", record: StudyRecord) -> None:
@@ -312,6 +320,9 @@ def test_a_board_sets_limits_core_and_kernels(page: "Chrome", record: StudyRecor
     assert strong(page) == {e.candidate.id for e in front.evaluations}
     assert texts(page, "#choose-kernels option") == ["exported C"]
     Select(find(page, "#choose-core")).select_by_value("cortex-m4")
+    best = int(texts(page, "#front-table tbody th")[0])
+    work = f"On emulated m4, an inference takes {INSTRUCTIONS + best:,} instructions."
+    assert find(page, "#fits").text.endswith(work)
     boards = texts(page, "#choose-board option")[2:]
     assert len(boards) == sum(board.core.value == "cortex-m4" for board in BOARDS.values())
     Select(find(page, "#choose-board")).select_by_value("microbit-v2")
@@ -396,7 +407,7 @@ def test_a_run_in_which_nothing_fits_shows_what_comes_closest(
     assert nearest is not None
     words = f"The nearest model that does not fit is {nearest.candidate.id} ("
     assert find(chromium, "#nearest").text.startswith(words)
-    assert find(chromium, "#model h2").text == f"Model {nearest.candidate.id}"
+    await_model(chromium, f"Model {nearest.candidate.id}")
     assert console_messages(chromium) == []
 
 

@@ -10,7 +10,9 @@ import pytest
 from report_runs import SPACE, empty_run, made_run
 
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock
+from sparse_search.boards import BOARDS
 from sparse_search.candidate import Candidate, Rejection
+from sparse_search.deploy.cores import CORES
 from sparse_search.evaluation import model_path
 from sparse_search.memory import KernelLibrary, plan_memory
 from sparse_search.record import StudyRecord
@@ -80,8 +82,19 @@ def test_certificates_and_exports_are_those_of_the_folder(record: StudyRecord) -
     front = {e.candidate.id for e in record.front().evaluations}
     for number, detail in run_contents(record, ()).details.items():
         assert detail.export == (f"exports/{number}" if number in front else "")
-        assert [c.core for c in detail.certificates] == (["host"] if number in front else [])
+        cores = ["host", "m4"] if number in front else []
+        assert [c.core for c in detail.certificates] == cores
         assert all(c.passed for c in detail.certificates)
+
+
+def test_every_board_names_a_core_that_verify_knows(record: StudyRecord) -> None:
+    """All boards have one; M0+ runs what M0 runs."""
+    boards = run_contents(record, ()).boards
+    assert [board.name for board in boards] == list(BOARDS)
+    assert {board.emulated for board in boards} <= set(CORES)
+    for board in boards:
+        names = {"avr": "avr", "cortex-m0plus": "m0"}
+        assert board.emulated == names.get(board.core, board.core.removeprefix("cortex-"))
 
 
 def test_a_missing_model_costs_its_graph_and_plan_only(tmp_path: Path) -> None:

@@ -172,12 +172,24 @@ class ModelDetail:
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """A board, and what of it is left for a model; ``cmsis_kernels`` is empty without CMSIS-NN."""
+    """A board, and what of it is left for a model.
+
+    Attributes:
+        name: Of the board.
+        mcu: Its microcontroller.
+        core: Name of its core.
+        cmsis_kernels: The variant of CMSIS-NN for it; empty without one.
+        emulated: The core of ``verify`` whose certificates speak for it; empty without one.
+        arena_bytes: What is left for the arena.
+        flash_bytes: What is left for the model.
+        note: On its memory.
+    """
 
     name: str
     mcu: str
     core: str
     cmsis_kernels: str
+    emulated: str
     arena_bytes: int
     flash_bytes: int
     note: str

@@ -8,6 +8,7 @@ from ...graph import Graph
 from ...pareto import ParetoFront, meets
 from ...quantized import QuantizedModel
 from ...record import StudyRecord
+from ...target import Core
 from ..front import FRONT_COLUMNS, figure_of, front_frame, summary
 from ..health import HealthCard
 from ..lineage import lineage
@@ -17,6 +18,17 @@ from ..tables import FRONT_HEADERS
 from ..volume import reference_point, volume_curve
 from .contents import BoardRow, ModelRow, RunContents, Volume
 from .model import load_model, model_detail, model_sizes
+
+_EMULATED = {
+    Core.AVR: "avr",
+    Core.M0: "m0",
+    Core.M0PLUS: "m0",
+    Core.M3: "m3",
+    Core.M4: "m4",
+    Core.M7: "m7",
+    Core.M33: "m33",
+    Core.M55: "m55",
+}
 
 MOST_DETAILS = 300
 """Models that are shown in detail, of longer studies; about 8 KB each."""
@@ -179,6 +191,7 @@ def board_rows() -> tuple[BoardRow, ...]:
             mcu=board.mcu,
             core=board.core.value,
             cmsis_kernels="" if board.core.cmsis_kernels is None else board.core.cmsis_kernels,
+            emulated=_EMULATED.get(board.core, ""),
             arena_bytes=board.arena_limit_bytes,
             flash_bytes=board.model_limit_bytes,
             note=board.note,

@@ -44,7 +44,8 @@ function listen(page, controls) {
     const limits = readLimits(page, controls);
     if (limits) {
       const library = kernels(page, controls);
-      page.slice.set(sliceFront(page.models, page.objectives, limits, library));
+      const slice = sliceFront(page.models, page.objectives, limits, library);
+      page.slice.set({ ...slice, emulated: boardOf(page, controls)?.emulated });
     }
   };
   controls.board.addEventListener("change", () => {
@@ -129,10 +130,15 @@ function takeBoard(page, controls) {
 
 /** The CMSIS-NN variant of the chosen board or core; empty without one. */
 function libraryOf(page, controls) {
-  const board =
+  return boardOf(page, controls)?.cmsis_kernels ?? "";
+}
+
+/** The chosen board, or any one of the chosen core; undefined if neither is chosen. */
+function boardOf(page, controls) {
+  return (
     page.boards.find(({ name }) => name === controls.board.value) ??
-    page.boards.find(({ core }) => core === controls.core.value);
-  return board?.cmsis_kernels ?? "";
+    page.boards.find(({ core }) => core === controls.core.value)
+  );
 }
 
 function kernels(page, controls) {

@@ -17,7 +17,7 @@ export function svg(name, attributes = {}, ...children) {
 /** A drawing of so many pixels that shrinks with its container; `label` is for screen readers. */
 export function drawing(width, height, label, ...children) {
   const attributes = { viewBox: `0 0 ${width} ${height}`, width, height };
-  return svg("svg", { ...attributes, role: "group", "aria-label": label }, ...children);
+  return svg("svg", { ...attributes, role: "img", "aria-label": label }, ...children);
 }
 
 /** Replaces what a node holds. */

@@ -48,11 +48,15 @@ function draw(detail, pointed, available) {
   return drawing(
     width,
     height,
-    `Graph of ${detail.operators.length} operators`,
+    `Graph of ${detail.operators.length} operators: ${detail.operators.map(describe).join("; ")}`,
     straight.map(({ from }) => straightEdge(from, nodeWidth)),
     side.map((edge) => sideEdge(edge, nodeWidth)),
     nodes.map((node, row) => operatorNode(node, row, nodeWidth, pointed)),
   );
+}
+
+function describe({ name, kind, inputs, shape: sizes }) {
+  return `${name}, ${kindText(kind)} of ${inputs.join(" and ")}, ${shape(sizes)}`;
 }
 
 /** Gives every edge that passes by operators a lane that no other one uses there. */

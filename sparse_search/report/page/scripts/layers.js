@@ -34,7 +34,7 @@ function draw(layers, pointed, width) {
   return drawing(
     width,
     ROW * layers.length,
-    "Weights and bytes of each layer",
+    `Weights and bytes of each layer. ${layers.map(describe).join("; ")}`,
     layers.map((layer, index) => {
       const y = ROW * index;
       const parts = [

@@ -48,7 +48,7 @@ function draw({ plan, input }, pointed, width) {
   return drawing(
     width,
     bottom + BOTTOM,
-    `Memory plan: ${plan.operators.length} operators, ${bytes(plan.arena_bytes)} of arena`,
+    `Memory plan of ${plan.operators.length} operators: ${steps(plan).join("; ")}`,
     svg("rect", { class: "free", x: left, y: TOP, width: right - left, height: bottom - TOP }),
     svg("rect", { class: "peak-row", x: 0, y: TOP + ROW * peak, width, height: ROW }),
     plan.allocations.map((buffer) => bufferMark(buffer, scale, ends)),
@@ -57,6 +57,10 @@ function draw({ plan, input }, pointed, width) {
     plan.operators.map((name, row) => rowLabels(plan, name, row, right, row === peak, pointed)),
     bytesAxis(scale, left, right, bottom),
   );
+}
+
+function steps({ operators, step_bytes }) {
+  return operators.map((name, row) => `${name} needs ${bytes(step_bytes[row])}`);
 }
 
 function place({ offset_bytes, size_bytes, first, last }, scale) {

@@ -71,6 +71,7 @@ function drawView(view, width) {
     marks.map(({ node }) => node),
     svg("g", { class: "labels halo", "aria-hidden": "true" }, labels.map(labelText)),
   );
+  picture.setAttribute("role", "group");
   return { picture, marks };
 }
 

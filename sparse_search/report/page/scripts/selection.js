@@ -8,25 +8,25 @@ const PREFIX = "#model-";
 export function selectByAddress(page) {
   let origin = null;
   const follow = () => {
+    const before = page.selected.get();
     const id = Number(location.hash.slice(PREFIX.length));
     const isNamed =
       location.hash.startsWith(PREFIX) && page.models.some((model) => model.id === id);
     page.selected.set(isNamed ? id : (firstChoice(page)?.id ?? null));
-    return isNamed;
+    return isNamed && page.selected.get() !== before;
   };
   const select = (id, byKeyboard) => {
     origin = byKeyboard ? document.activeElement : null;
-    if (location.hash === PREFIX + id) {
-      reveal(byKeyboard);
-    } else {
-      location.hash = PREFIX + id;
-    }
+    location.hash = PREFIX + id;
+    // At once: the event that tells of a new address comes later.
+    follow();
+    reveal(byKeyboard);
   };
   // Without an address, the model that is shown follows the slice.
   page.slice.listen(follow);
   window.addEventListener("hashchange", () => {
     if (follow()) {
-      reveal(origin !== null);
+      reveal(false);
     }
   });
   window.addEventListener("keydown", (event) => {

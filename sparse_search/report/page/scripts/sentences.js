@@ -3,6 +3,8 @@
 import { bytes, count, figureName, percent, plural } from "./format.js";
 import { figureOf } from "./slice.js";
 
+const WORK = ["instructions", "cycles"];
+
 /** How many models fit, and what the best of them is. */
 export function fittingSentence(page, slice) {
   if (page.models.length === 0) {
@@ -23,8 +25,18 @@ export function fittingSentence(page, slice) {
   return (
     `${count(slice.fitting.length)} of ${plural(page.models.length, "model")} fit${within}, ` +
     `${count(slice.front.length)} of them Pareto-optimal. The most accurate, model ${best.id}, ` +
-    `has ${percent(best.figures.val_error)} validation error and needs ${sizes.join(" and ")}.`
+    `has ${percent(best.figures.val_error)} validation error and needs ${sizes.join(" and ")}.` +
+    workText(page.details[best.id], slice.emulated)
   );
+}
+
+/** What an inference takes on the chosen core, if a verification on it has counted that. */
+function workText(detail, core) {
+  const certificate = detail?.certificates.find((one) => one.core === core && one.passed);
+  const work = certificate?.figures.find(({ name }) => WORK.includes(name));
+  return work
+    ? ` On emulated ${core}, an inference takes ${count(work.measured)} ${work.name}.`
+    : "";
 }
 
 /** Which model misses the limits by least, by how much, and which layer or operator sets that. */
