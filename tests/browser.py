@@ -9,6 +9,10 @@ from conftest import requires_module, requires_tool
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
+
+VIEWS = ("val_error-flash_bytes", "val_error-arena_bytes", "flash_bytes-arena_bytes")
+"""The three views of a page."""
 
 _ARGUMENTS = (
     "--headless=new",
@@ -75,3 +79,48 @@ def requests(browser: "Chrome") -> list[str]:
     script = 'return performance.getEntriesByType("resource").map((entry) => entry.name)'
     found: list[str] = browser.execute_script(script)
     return found
+
+
+def find(page: "Chrome", selector: str) -> "WebElement":
+    """The first element that a CSS selector matches."""
+    return page.find_element("css selector", selector)
+
+
+def texts(page: "Chrome", selector: str) -> list[str]:
+    """Texts of all elements that a CSS selector matches."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
+    found: list[str] = page.execute_script(script, selector)
+    return found
+
+
+def point(view: str, candidate: int) -> str:
+    """Selector of a model's point in a view."""
+    return f'[data-view="{view}"] [data-key="{candidate}"]'
+
+
+def press(page: "Chrome", *keys: str) -> None:
+    """Presses keys on what has the focus."""
+    for key in keys:
+        page.switch_to.active_element.send_keys(key)
+
+
+def strong(page: "Chrome", view: str = VIEWS[0]) -> set[int]:
+    """Ids of the models that a view shows as Pareto-optimal."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((e) => +e.dataset.key)"
+    return set(page.execute_script(script, f'[data-view="{view}"] .point.strong'))
+
+
+def await_model(page: "Chrome", title: str) -> None:
+    """Fails where a model is not shown within five seconds; links change the address first."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    wait = WebDriverWait(page, 5, poll_frequency=0.05)
+    wait.until(lambda _: texts(page, "#model h2") == [title], f"expected {title!r}")
+
+
+def choose(page: "Chrome", ram: str, flash: str) -> None:
+    """Types limits into the board selector."""
+    for selector, size in (("#choose-ram", ram), ("#choose-flash", flash)):
+        field = find(page, selector)
+        field.clear()
+        field.send_keys(size)

@@ -15,6 +15,7 @@ from sparse_search.evaluation import model_path, plan_metrics
 from sparse_search.finals import FIRST_FINAL_ID
 from sparse_search.journal import Journal
 from sparse_search.memory import plan_memory
+from sparse_search.pareto import meets
 from sparse_search.record import DATABASE, EXPORTS, StudyRecord
 from sparse_search.space import PruningRange, SearchSpace
 from sparse_search.study_settings import to_json_value
@@ -24,6 +25,10 @@ SPACE = SearchSpace((12, 12, 1), 4, pruning=(PruningRange("magnitude", 0.9),))
 OBJECTIVES = ("val_error", "flash_bytes", "arena_bytes")
 PRUNED_FROM = 200_000
 MOST_BYTES = 6000
+PAGE_LIMITS = Limits(4096, 4096)
+NASTY_NAME = '</script><img src="http://localhost/x" onerror="document.title=1"> & $style'
+"""What a person may call a data set, if only to see what happens."""
+
 INSTRUCTIONS = 40_000
 """Of an inference of a certified model on an emulated m4, less the candidate's id."""
 
@@ -140,3 +145,17 @@ def _certify(record: StudyRecord, number: int) -> None:
     work = Figure("instructions", "", None, INSTRUCTIONS + number)
     store_certificate(folder, host)
     store_certificate(folder, replace(host, core="m4", images=4, identical=4, figures=(work,)))
+
+
+def nearest_misfit(evaluations: list[Evaluation], limits: Limits) -> Evaluation | None:
+    """The misfit with the least worst ratio; more accurate than what fits, if one is."""
+    fitting = [e for e in evaluations if meets(e, limits)]
+    misfits = [e for e in evaluations if not meets(e, limits)]
+    least = min((e.objectives["val_error"] for e in fitting), default=float("inf"))
+    better = [e for e in misfits if e.objectives["val_error"] < least]
+
+    def excess(e: Evaluation) -> tuple[float, float, int]:
+        ratio = max(e.metrics[name] / bound for name, bound in limits.by_figure.items())
+        return ratio, e.objectives["val_error"], e.candidate.id
+
+    return min(better or misfits, key=excess, default=None)

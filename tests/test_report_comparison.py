@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import console_messages, open_browser, open_page, requests
+from browser import console_messages, open_browser, open_page, requests, resize
 from PIL import Image
 from report_runs import OBJECTIVES, empty_run, made_run
 from rich.console import Console
@@ -126,5 +126,8 @@ def test_the_page_compares_without_a_request(comparison: Comparison, tmp_path: P
         assert [row.text.split()[0] for row in rows] == [run.name for run in comparison.runs]
         # Of points at one place, the last one lies on top.
         browser.find_elements("css selector", ".chart .point path")[-1].click()
+        resize(browser, 360, 800)
+        script = "return document.documentElement.scrollWidth"
+        assert browser.execute_script(script) <= 360
         assert console_messages(browser) == []
         assert requests(browser) == []

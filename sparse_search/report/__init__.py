@@ -1,4 +1,4 @@
-"""Report: tables, the front's CSV file and pictures of a study, of a memory plan and of pruning."""
+"""Report: tables, the front's CSV file, pictures and pages of a study, and studies compared."""
 
 from .certificates import certificate_table
 from .comparison import Comparison, compare, comparison_table

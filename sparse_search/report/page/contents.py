@@ -223,6 +223,7 @@ class RunContents:
         details: By id; of the front, its ancestors and the most accurate models.
         volume: Over the evaluations.
         health: Cards.
+        pruning: What pruning the models further has gained, in one sentence; empty if not done.
         boards: That can be chosen.
     """
 
@@ -240,4 +241,5 @@ class RunContents:
     details: dict[int, ModelDetail]
     volume: Volume
     health: tuple[HealthCard, ...]
+    pruning: str
     boards: tuple[BoardRow, ...]

@@ -14,6 +14,7 @@ from ..health import HealthCard
 from ..lineage import lineage
 from ..network_text import network_text
 from ..outcomes import describe_pruning, history_lines
+from ..pruning import pruning_gains
 from ..tables import FRONT_HEADERS
 from ..volume import reference_point, volume_curve
 from .contents import BoardRow, ModelRow, RunContents, Volume
@@ -45,6 +46,7 @@ def run_contents(record: StudyRecord, health: Sequence[HealthCard], base: str = 
     history, front, limits = record.history(), record.front(), record.limits
     settings, test_errors = record.settings, record.test_errors()
     space, frame = record.space, front_frame(front, test_errors)
+    gains = pruning_gains(history, front, space, limits)
     shown = _shown_in_detail(history, front)
     rows, details = [], {}
     for evaluation in history.evaluations:
@@ -70,6 +72,7 @@ def run_contents(record: StudyRecord, health: Sequence[HealthCard], base: str = 
         details=details,
         volume=_volume(record, history),
         health=tuple(health),
+        pruning=gains.sentence if gains.paths else "",
         boards=board_rows(),
     )
 

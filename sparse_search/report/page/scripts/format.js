@@ -70,9 +70,16 @@ export function plural(number, noun) {
   return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** Bytes of a text such as "2048", "2KB" or "1.5 KiB"; null if it is none. KB is 1024 B. */
+/**
+ * Bytes of a text such as "2048", "2,048 B", "2KB" or "1.5 KiB"; null if it is none. KB is 1024 B.
+ *
+ * A comma separates thousands only: "1,5 KB" is refused rather than taken for 15.
+ */
 export function parseSize(text) {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/.exec(text.toLowerCase().replaceAll(",", ""));
+  const plain = text
+    .toLowerCase()
+    .replace(/\d{1,3}(,\d{3})+(?!\d)/, (digits) => digits.replaceAll(",", ""));
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/.exec(plain);
   const units = { "": 1, b: 1, k: KIBI, kb: KIBI, kib: KIBI };
   for (const name of ["m", "mb", "mib"]) {
     units[name] = KIBI * KIBI;

@@ -45,6 +45,14 @@ const growth = element(
       volumeChart([contents.volume.curve]),
     ),
     element("div", { class: "panel" }, element("h3", {}, "Health"), healthCards(contents.health)),
+    contents.pruning === ""
+      ? null
+      : element(
+          "div",
+          { class: "panel" },
+          element("h3", {}, "Pruned further"),
+          element("p", {}, contents.pruning),
+        ),
   ),
 );
 
