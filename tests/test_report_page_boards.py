@@ -100,7 +100,7 @@ def test_a_board_sets_limits_core_and_kernels(page: "Chrome", page_record: Study
 
     uno = BOARDS["arduino-uno"]
     Select(find(page, "#choose-board")).select_by_value("arduino-uno")
-    assert find(page, "#choose-ram").get_attribute("value") == f"{uno.arena_limit_bytes:,} B"
+    assert find(page, "#choose-ram").get_attribute("value") == f"{uno.arena_limit_bytes:,}\u00a0B"
     limits = Limits.of_target(uno)
     front = ParetoFront.of(page_record.history().evaluations, page_record.objectives, limits)
     assert strong(page) == {e.candidate.id for e in front.evaluations}

@@ -170,5 +170,5 @@ def test_every_control_and_point_has_a_name(page: "Chrome", page_record: StudyRe
     evaluation = page_record.front().evaluations[0]
     label = find(page, point(VIEWS[0], evaluation.candidate.id)).get_attribute("aria-label") or ""
     assert label.startswith(f"Model {evaluation.candidate.id}, ")
-    assert f"{evaluation.objectives['flash_bytes']:,.0f} B of flash" in label
+    assert f"{evaluation.objectives['flash_bytes']:,.0f}\u00a0B of flash" in label
     assert label.endswith("Pareto-optimal")

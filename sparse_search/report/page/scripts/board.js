@@ -18,7 +18,7 @@ export function boardSelector(page) {
   page.slice.listen((slice) => {
     const nearest = nearestMisfit(page.models, page.objectives, slice);
     fill(found, fittingSentence(page, slice));
-    fill(near, bottleneckSentence(nearest), nearest ? linkTo(nearest.model) : null);
+    fill(near, bottleneckSentence(nearest), " ", nearest ? linkTo(nearest.model) : null);
   });
   return element(
     "section",
@@ -66,7 +66,7 @@ function listen(page, controls) {
 }
 
 function linkTo({ id }) {
-  return element("a", { class: "no-print", href: `#model-${id}` }, ` Show model ${id}`);
+  return element("a", { class: "no-print", href: `#model-${id}` }, `Show model ${id}`);
 }
 
 function makeControls(page) {

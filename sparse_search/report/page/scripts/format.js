@@ -1,6 +1,8 @@
 // Numbers as people read them, with their units.
 
 const KIBI = 1024;
+// A number and its unit stay on one line.
+const BOND = "\u00a0";
 // Made once: making one takes longer than drawing a point.
 const WHOLE = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 
@@ -18,7 +20,7 @@ export function count(value) {
 
 /** Exact bytes. */
 export function bytes(value) {
-  return `${count(value)} B`;
+  return `${count(value)}${BOND}B`;
 }
 
 /** Bytes in few characters, for axes and boards. */
@@ -28,10 +30,10 @@ export function shortBytes(value) {
     [KIBI, "KB"],
   ]) {
     if (value >= size) {
-      return `${Number((value / size).toPrecision(3))} ${unit}`;
+      return `${Number((value / size).toPrecision(3))}${BOND}${unit}`;
     }
   }
-  return `${count(value)} B`;
+  return `${count(value)}${BOND}B`;
 }
 
 /** Bytes in few characters where that is exact, such as a limit. */
@@ -41,7 +43,7 @@ export function exactBytes(value) {
 
 /** A fraction in percent; "not measured" for null. */
 export function percent(fraction, digits = 2) {
-  return fraction === null ? "not measured" : `${(100 * fraction).toFixed(digits)} %`;
+  return fraction === null ? "not measured" : `${(100 * fraction).toFixed(digits)}${BOND}%`;
 }
 
 /** A figure by its name: errors in percent, bytes in bytes, the rest as counts. */
