@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from ..errors import StudyError
 from ..memory import plan_memory
+from ..pareto import ParetoFront
 from ..record import StudyRecord
 from .front import figure_of
 from .front_plot import front_figure
@@ -26,9 +27,11 @@ def run_figures(record: StudyRecord) -> Iterator[tuple[str, Figure]]:
         record: Of a study, finished or not. Of a model whose file is missing, only the learning
             curve and the lineage are drawn.
     """
-    history, front, limits = record.history(), record.front(), record.limits
+    history, limits = record.history(), record.limits
     objectives, name = record.objectives, record.settings["dataset"]["name"]
     evaluations = history.evaluations
+    # Of what was read: a study that runs meanwhile may already have more.
+    front = ParetoFront.of(evaluations, objectives, limits)
     yield "front", front_figure(evaluations, front, limits, title=f"{name}: Pareto front")
     yield "sizes", sizes_figure(evaluations, front, limits, title=f"{name}: flash against arena")
     reference = reference_point([(evaluations, limits)], objectives, record.space.class_count)

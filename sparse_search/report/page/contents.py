@@ -41,7 +41,6 @@ class ModelRow:
     Attributes:
         id: Of the candidate.
         effort: Shape of its marker.
-        keeps_limits: Whether it keeps the limits of the study.
         figures: Objectives and metrics by name; errors as fractions, None where not measured.
         sizes: By kernel library.
         network: Its architecture before pruning, in one line.
@@ -50,7 +49,6 @@ class ModelRow:
 
     id: int
     effort: Effort
-    keeps_limits: bool
     figures: dict[str, float | int | None]
     sizes: dict[str, Sizes]
     network: str

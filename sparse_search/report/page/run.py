@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from ...boards import BOARDS
 from ...candidate import Evaluation, History, Rejection
+from ...deploy.cores import CORES
 from ...graph import Graph
-from ...pareto import ParetoFront, meets
+from ...pareto import ParetoFront
 from ...quantized import QuantizedModel
 from ...record import StudyRecord
 from ...target import Core
@@ -20,17 +21,6 @@ from ..volume import reference_point, volume_curve
 from .contents import BoardRow, ModelRow, RunContents, Volume
 from .model import load_model, model_detail, model_sizes
 
-_EMULATED = {
-    Core.AVR: "avr",
-    Core.M0: "m0",
-    Core.M0PLUS: "m0",
-    Core.M3: "m3",
-    Core.M4: "m4",
-    Core.M7: "m7",
-    Core.M33: "m33",
-    Core.M55: "m55",
-}
-
 MOST_DETAILS = 300
 """Models that are shown in detail, of longer studies; about 8 KB each."""
 
@@ -43,7 +33,9 @@ def run_contents(record: StudyRecord, health: Sequence[HealthCard], base: str = 
         health: Its cards.
         base: Address of the run's folder relative to the page; empty if the page lies in it.
     """
-    history, front, limits = record.history(), record.front(), record.limits
+    history, limits = record.history(), record.limits
+    # Of what was read: a study that runs meanwhile may already have more.
+    front = ParetoFront.of(history.evaluations, record.objectives, limits)
     settings, test_errors = record.settings, record.test_errors()
     space, frame = record.space, front_frame(front, test_errors)
     gains = pruning_gains(history, front, space, limits)
@@ -53,8 +45,7 @@ def run_contents(record: StudyRecord, health: Sequence[HealthCard], base: str = 
         number = evaluation.candidate.id
         model = load_model(record, number)
         graph = space.build(evaluation.candidate.architecture)
-        keeps = meets(evaluation, limits)
-        rows.append(_row(evaluation, model, graph, test_errors, keeps))
+        rows.append(_row(evaluation, model, graph, test_errors))
         if number in shown:
             details[number] = model_detail(record, history, evaluation, model, graph)
     return RunContents(
@@ -95,7 +86,6 @@ def _row(
     model: QuantizedModel | None,
     unpruned: Graph,
     test_errors: Mapping[int, float],
-    keeps_limits: bool,
 ) -> ModelRow:
     candidate = evaluation.candidate
     figures: dict[str, float | int | None] = {
@@ -107,7 +97,6 @@ def _row(
     return ModelRow(
         id=candidate.id,
         effort=candidate.effort,
-        keeps_limits=keeps_limits,
         figures=figures,
         sizes=model_sizes(evaluation, model),
         network=network_text(unpruned),
@@ -194,10 +183,20 @@ def board_rows() -> tuple[BoardRow, ...]:
             mcu=board.mcu,
             core=board.core.value,
             cmsis_kernels="" if board.core.cmsis_kernels is None else board.core.cmsis_kernels,
-            emulated=_EMULATED.get(board.core, ""),
+            emulated=_emulated(board.core),
             arena_bytes=board.arena_limit_bytes,
             flash_bytes=board.model_limit_bytes,
             note=board.note,
         )
         for board in BOARDS.values()
     )
+
+
+def _emulated(core: Core) -> str:
+    """The core of ``verify`` that runs what ``core`` runs; empty without one.
+
+    >>> _emulated(Core.M0PLUS), _emulated(Core.M85)
+    ('m0', '')
+    """
+    name = core.value.removeprefix("cortex-").removesuffix("plus")
+    return name if name in CORES else ""

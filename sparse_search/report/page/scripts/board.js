@@ -105,8 +105,9 @@ function listBoards(page, controls) {
   takeBoard(page, controls);
 }
 
-function boardText({ name, mcu, arena_bytes, flash_bytes }) {
-  return `${name} (${mcu}): ${shortBytes(arena_bytes)} RAM, ${shortBytes(flash_bytes)} flash`;
+function boardText({ name, mcu, arena_bytes, flash_bytes, note }) {
+  const sizes = `${shortBytes(arena_bytes)} RAM, ${shortBytes(flash_bytes)} flash`;
+  return `${name} (${mcu}): ${sizes}${note ? ` (${note})` : ""}`;
 }
 
 /** Writes the limits of the chosen board into the fields, and offers the kernels of its core. */
