@@ -27,9 +27,9 @@ from sparse_search.dataset import Dataset, load_recorded
 from sparse_search.deploy import export_c
 from sparse_search.encoding import EncodingPolicy
 from sparse_search.memory import plan_memory
-from sparse_search.progress import describe_pruning
 from sparse_search.quantized import error_rate
 from sparse_search.record import StudyRecord
+from sparse_search.report.outcomes import describe_pruning
 from sparse_search.report.pruning import EQUAL_ERROR
 from sparse_search.stopping import ERROR
 

@@ -40,9 +40,10 @@ from sparse_search.delivery import GOLDEN_IMAGES
 from sparse_search.deploy import ExportOptions, export_c, verify
 from sparse_search.evaluation import EvaluationConfig, Evaluator, model_path
 from sparse_search.memory import MEASURES, plan_memory
-from sparse_search.progress import StudyProgress, describe_pruning
+from sparse_search.progress import StudyProgress
 from sparse_search.quantized import QuantizedModel
 from sparse_search.record import StudyRecord
+from sparse_search.report.outcomes import describe_pruning
 from sparse_search.study import Study
 
 from .provenance import add_arguments, write_results

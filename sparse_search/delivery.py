@@ -19,7 +19,7 @@ from .deploy.cores import HOST
 from .deploy.manifest import MANIFEST_NAME, modified_files, read_manifest
 from .errors import ExportError
 from .memory import plan_memory
-from .record import StudyRecord
+from .record import EXPORTS, StudyRecord
 from .report import (
     PruningGains,
     draw_front,
@@ -32,7 +32,6 @@ from .report import (
 from .stopping import ERROR
 
 GOLDEN_IMAGES = 4
-EXPORTS = "exports"
 PRUNING = "pruning"
 
 Step = Callable[[str, int, int], None]

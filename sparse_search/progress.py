@@ -17,7 +17,7 @@ from rich.progress import (
 
 from .candidate import Candidate, Evaluation, Outcome
 from .phases import Event, Finished, PhaseStarted, Replanned, Started
-from .report.outcomes import describe_stage
+from .report.outcomes import describe_pruning, describe_stage
 
 _PHASES = {
     "search": "searching",
@@ -108,21 +108,6 @@ def describe(outcome: Outcome) -> str:
     else:
         found = f"{outcome.kind}: {outcome.reason}"
     return f"{candidate.id:>7}  {found}  {_origin(candidate)}"
-
-
-def describe_pruning(candidate: Candidate) -> str:
-    """What is removed of a candidate's network, and how its weights are limited; may be empty.
-
-    >>> from sparse_search.architecture import Architecture
-    >>> from sparse_search.candidate import PruningStep
-    >>> steps = (PruningStep("channels", 0.2), PruningStep("magnitude", 0.44))
-    >>> describe_pruning(Candidate(1, Architecture(), steps, codebook_bits=4))
-    'channels 20% magnitude 44% 4-bit codebook'
-    """
-    parts = [f"{step.method} {step.sparsity:.0%}" for step in candidate.pruning]
-    if candidate.codebook_bits is not None:
-        parts.append(f"{candidate.codebook_bits}-bit codebook")
-    return " ".join(parts)
 
 
 def _origin(candidate: Candidate) -> str:

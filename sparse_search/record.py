@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .quantized import QuantizedModel
 
 DATABASE = "study.db"
+EXPORTS = "exports"
+"""Folder of a run with one export per model, named by candidate."""
+
 _TEST_ERROR = "test_error"
 
 

@@ -23,7 +23,7 @@ MEMORY_FIGURES: dict[MemoryDefinition, str] = {
 }
 """The figure of a plan by definition of working memory."""
 
-_FIGURES: dict[ModelDefinition, tuple[str, Callable[[LayerCost], int]]] = {
+MODEL_FIGURES: dict[ModelDefinition, tuple[str, Callable[[LayerCost], int]]] = {
     "flash": ("flash_bytes", lambda layer: layer.flash_bytes),
     "nonzeros": ("nonzeros", lambda layer: layer.stored_numbers),
     "int8-dense": ("int8_dense_bytes", lambda layer: layer.int8_dense_bytes),
@@ -179,7 +179,7 @@ class Limits:
         """
         bounds = {
             MEMORY_FIGURES[self.memory_definition]: self.ram_bytes,
-            _FIGURES[self.model_definition][0]: self.model_bytes,
+            MODEL_FIGURES[self.model_definition][0]: self.model_bytes,
         }
         return {figure: bound for figure, bound in bounds.items() if bound is not None}
 
@@ -202,7 +202,7 @@ class Limits:
             violations.append(f"{figure} {memory} > {self.ram_bytes}{where}")
         size = self.model_size_bytes(plan)
         if self.model_bytes is not None and size > self.model_bytes:
-            figure, part = _FIGURES[self.model_definition]
+            figure, part = MODEL_FIGURES[self.model_definition]
             largest = ", ".join(
                 f"{layer.name} {part(layer)} B"
                 for layer in sorted(plan.layers, key=part, reverse=True)[:3]

@@ -131,6 +131,32 @@ def test_report_export_verify_and_plan_work_on_the_run(workplace: Path) -> None:
     assert (workplace / "c" / "plan.png").exists()
 
 
+def test_report_writes_a_page_and_its_figures(workplace: Path, tmp_path: Path) -> None:
+    """A page with the run's models, the figures of each; links lead to the exports."""
+    done = call("report", "out", "--html", "--png", "--svg", "--out", str(tmp_path), cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    front = pd.read_csv(workplace / "out" / "front.csv")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(f"exports/{candidate}" in page for candidate in front.candidate)
+    names = {path.name for path in (tmp_path / "report").iterdir()}
+    assert {"front.png", "sizes.svg", "hypervolume.png"} <= names
+    assert {f"plan-{candidate}.svg" for candidate in front.candidate} <= names
+
+
+def test_report_compares_runs(workplace: Path, tmp_path: Path) -> None:
+    """A row for each run, the reference point in words, a picture and a page."""
+    shutil.copytree(workplace / "out", tmp_path / "again")
+    done = call("report", str(workplace / "out"), "again", "--html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split()[0] for line in done.stdout.splitlines() if "squares" in line]
+    assert rows == ["out", "again"]
+    assert "below the common reference point: val_error " in done.stdout
+    assert {path.name for path in (tmp_path / "comparison").iterdir()} == {
+        "fronts.png",
+        "report.html",
+    }
+
+
 def test_verify_runs_on_emulated_cores(workplace: Path, tmp_path: Path) -> None:
     """A column for each core and an entry in the certificate; one that fails is exit code 1."""
     for core in ("m0", "avr"):

@@ -1,30 +1,88 @@
 """sparse-search report, plan, boards: what there is to know about a run, a network, boards."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from .shared import CountCode, MaxMacCost, RunFolder, console, show_pruning
+from .shared import CountCode, MaxMacCost, console, show_pruning
+
+PAGE = "report.html"
+FIGURES = "report"
 
 
-def report(folder: RunFolder) -> None:
-    """Table and picture of a run, finished or not; writes front.csv and front.png again."""
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folder of a run; several are compared.", metavar="RUN...")
+    ],
+    html: Annotated[
+        bool, typer.Option("--html", help="Write one page with all there is to see; no network.")
+    ] = False,
+    png: Annotated[bool, typer.Option("--png", help="Write the page's figures as PNG.")] = False,
+    svg: Annotated[bool, typer.Option("--svg", help="Write the page's figures as SVG.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the files; default: that of the run, or ./comparison."),
+    ] = None,
+) -> None:
+    """Table and picture of a run, finished or not, or of several runs compared."""
+    formats = [name for name, wanted in (("png", png), ("svg", svg)) if wanted]
+    if len(folders) == 1:
+        _report_run(folders[0], html, formats, out or folders[0])
+    else:
+        _report_comparison(folders, html, formats, out or Path("comparison"))
+
+
+def _report_run(folder: Path, html: bool, formats: Sequence[str], out: Path) -> None:
     from ..api import health
     from ..delivery import write_front, write_pruning
     from ..record import StudyRecord
-    from ..report import front_table, health_table, history_lines, summary
+    from ..report import front_table, health_table, history_lines, run_figures, save_figure, summary
+    from ..report.page import write_page
 
     record = StudyRecord.open(folder)
-    frame, csv, png = write_front(record, record.test_errors())
+    frame, csv, front_png = write_front(record, record.test_errors())
     console.print(front_table(frame, record.limits))
     console.print(escape(summary(frame, record.limits)), soft_wrap=True)
-    console.print(health_table(health(record)))
-    console.print(f"table    {csv}\npicture  {png}")
+    cards = health(record)
+    console.print(health_table(cards))
+    console.print(f"table    {csv}\npicture  {front_png}")
     show_pruning(write_pruning(record), folder)
     for line in history_lines(record.history()):
         console.print(escape(line), soft_wrap=True)
+    if html:
+        write_page(record, cards, out / PAGE)
+        console.print(f"page     {out / PAGE}")
+    if formats:
+        for name, figure in run_figures(record):
+            for suffix in formats:
+                save_figure(figure, out / FIGURES / f"{name}.{suffix}")
+        console.print(f"figures  {out / FIGURES}/")
+
+
+def _report_comparison(
+    folders: Sequence[Path], html: bool, formats: Sequence[str], out: Path
+) -> None:
+    from ..record import StudyRecord
+    from ..report import compare, comparison_figure, comparison_table, save_figure
+    from ..report.page import write_comparison
+    from ..report.volume_plot import reference_text
+
+    comparison = compare([StudyRecord.open(folder) for folder in folders])
+    console.print(comparison_table(comparison))
+    text = f"hypervolume below the common {reference_text(comparison.reference)}"
+    console.print(escape(text), soft_wrap=True)
+    for note in comparison.notes:
+        console.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True)
+    figure = comparison_figure(comparison)
+    for suffix in dict.fromkeys(["png", *formats]):
+        save_figure(figure, out / f"fronts.{suffix}")
+        console.print(f"picture  {out / f'fronts.{suffix}'}")
+    if html:
+        write_comparison(comparison, out / PAGE)
+        console.print(f"page     {out / PAGE}")
 
 
 def boards() -> None:

@@ -182,19 +182,19 @@ def read_certificates(folder: Path) -> Mapping[str, Certificate]:
 
 def store_certificate(folder: Path, certificate: Certificate) -> None:
     """Writes a certificate into an export, beside those of the same model on other cores."""
-    known = _readable_certificates(folder)
+    known = readable_certificates(folder)
     kept = {core: c for core, c in known.items() if c.model_hash == certificate.model_hash}
     _write(folder, kept | {certificate.core: certificate})
 
 
 def drop_certificate(folder: Path, core: str) -> None:
     """Takes the certificate of a core out of an export; it may not outlive a verification."""
-    known = _readable_certificates(folder)
+    known = readable_certificates(folder)
     if core in known:
         _write(folder, {name: c for name, c in known.items() if name != core})
 
 
-def _readable_certificates(folder: Path) -> Mapping[str, Certificate]:
+def readable_certificates(folder: Path) -> Mapping[str, Certificate]:
     """Those that are stored; none if the file is not one of certificates."""
     try:
         return read_certificates(folder)

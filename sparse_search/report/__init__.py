@@ -1,6 +1,10 @@
-"""Report: tables, the front's CSV file and pictures of a study, of a memory plan and of pruning."""
+"""Report: tables, the front's CSV file, pictures and pages of a study, and studies compared."""
 
 from .certificates import certificate_table
+from .comparison import Comparison, compare, comparison_table
+from .comparison_plot import comparison_figure
+from .figures import run_figures
+from .files import save_figure
 from .front import FRONT_COLUMNS, front_frame, summary, write_front_csv
 from .front_plot import draw_front, front_figure
 from .health import HealthCard, health_cards, health_table
@@ -13,10 +17,14 @@ from .tables import boards_table, front_table, layers_table, plan_table
 
 __all__ = [
     "FRONT_COLUMNS",
+    "Comparison",
     "HealthCard",
     "PruningGains",
     "boards_table",
     "certificate_table",
+    "compare",
+    "comparison_figure",
+    "comparison_table",
     "describe_stage",
     "draw_front",
     "draw_layers",
@@ -35,6 +43,8 @@ __all__ = [
     "plan_table",
     "pruning_gains",
     "pruning_table",
+    "run_figures",
+    "save_figure",
     "summary",
     "write_front_csv",
 ]

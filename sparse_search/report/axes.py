@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import ceil, floor, log2
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -75,18 +76,21 @@ def set_error_axis(axes: Axes, errors_percent: Sequence[float]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def set_size_axis(axes: Axes, figure: str, sizes: Sequence[float]) -> None:
-    """Scales the x axis to sizes: logarithmic if they spread, ticks at round numbers of bytes.
+def set_size_axis(
+    axes: Axes, figure: str, sizes: Sequence[float], which: Literal["x", "y"] = "x"
+) -> None:
+    """Scales an axis to sizes: logarithmic if they spread, ticks at round numbers of bytes.
 
     Args:
-        axes: Its x axis is set.
+        axes: One of its axes is set.
         figure: Name of the figure that is shown.
         sizes: What is shown, limits included; may be empty.
+        which: The axis.
     """
     shown = [size for size in sizes if size > 0] or [1024.0]
     low, high = min(shown), max(shown)
     if high > _LOG_FROM_RATIO * low:
-        axes.set_xscale("log")
+        axes.set(**{f"{which}scale": "log"})
         low, high = low / (high / low) ** 0.1, high * (high / low) ** 0.08
         decimal = figure in ("macs", "parameters")
         ticks = decimal_ticks(low, high) if decimal else binary_ticks(low, high)
@@ -95,11 +99,12 @@ def set_size_axis(axes: Axes, figure: str, sizes: Sequence[float]) -> None:
         low, high = max(0.0, middle - half), middle + half
         step = 2.0 ** max(0, round(log2((high - low) / 6)))
         ticks = [step * i for i in range(ceil(low / step), floor(high / step) + 1)]
-    axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_size(value, figure)))
-    axes.set_xlabel(f"{FIGURE_TITLES.get(figure, figure)} ({figure})")
+    label = f"{FIGURE_TITLES.get(figure, figure)} ({figure})"
+    axes.set(**{f"{which}lim": (low, high), f"{which}label": label})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: format_size(value, figure)))
 
 
 def decimal_ticks(low: float, high: float) -> list[float]:

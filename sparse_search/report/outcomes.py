@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import groupby
 
-from ..candidate import STAGES, History, Rejection, RejectionKind
+from ..candidate import STAGES, Candidate, History, Rejection, RejectionKind
 from ..finals import search_history
 
 _WORDS: dict[RejectionKind, str] = {
@@ -25,6 +25,21 @@ def describe_stage(stage: int) -> str:
         return ""
     name = f": {STAGES[stage - 1]}" if stage <= len(STAGES) else ""
     return f"stage {stage} of {max(stage, len(STAGES))}{name}"
+
+
+def describe_pruning(candidate: Candidate) -> str:
+    """What is removed of a candidate's network, and how its weights are limited; may be empty.
+
+    >>> from sparse_search.architecture import Architecture
+    >>> from sparse_search.candidate import PruningStep
+    >>> steps = (PruningStep("channels", 0.2), PruningStep("magnitude", 0.44))
+    >>> describe_pruning(Candidate(1, Architecture(), steps, codebook_bits=4))
+    'channels 20% magnitude 44% 4-bit codebook'
+    """
+    parts = [f"{step.method} {step.sparsity:.0%}" for step in candidate.pruning]
+    if candidate.codebook_bits is not None:
+        parts.append(f"{candidate.codebook_bits}-bit codebook")
+    return " ".join(parts)
 
 
 def history_lines(history: History) -> list[str]:

@@ -43,10 +43,13 @@ class Series:
 
     def draw(self, axes: Axes, name: str, error: str) -> None:
         """Draws the models at the figure called ``name`` and their error."""
-        x, y = points(self.evaluations, name, error).T
+        self.draw_at(axes, points(self.evaluations, name, error))
+
+    def draw_at(self, axes: Axes, places: NDArray[np.float64]) -> None:
+        """Draws the models at places [n, 2]."""
         axes.scatter(
-            x,
-            y,
+            places[:, 0],
+            places[:, 1],
             s=46 if self.optimal else 24,
             marker=_MARKERS[self.effort],
             facecolors=self._colour if self.fits else "none",

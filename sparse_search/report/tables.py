@@ -18,7 +18,7 @@ from ..target import Limits
 from .front import FRONT_COLUMNS
 
 _NONE = "–"
-_FRONT_HEADERS = {
+FRONT_HEADERS = {
     "candidate": "candidate",
     "val_error": "val\nerror\n%",
     "test_error": "test\nerror\n%",
@@ -45,7 +45,7 @@ def front_table(frame: pd.DataFrame, limits: Limits) -> Table:
     table.show_footer = bool(bounds)
     for name in FRONT_COLUMNS:
         footer = "limit" if name == "candidate" else f"{bounds[name]:,}" if name in bounds else ""
-        number_column(table, _FRONT_HEADERS[name], footer)
+        number_column(table, FRONT_HEADERS[name], footer)
     for row in frame.to_dict("records"):
         table.add_row(*(_cell(name, row[name]) for name in FRONT_COLUMNS))
     return table
