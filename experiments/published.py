@@ -60,7 +60,6 @@ def load(row: Row, data_dir: Path | None) -> Dataset:
 
 def search(row: Row, data: Dataset, candidates: int, workers: int, seed: int) -> None:
     """Searches within the limits of a row; the same call continues."""
-    parts = defaults(row.limits)
     study = Study(
         dataset=data,
         space=row.space(data.input_shape, data.class_count),
@@ -69,10 +68,7 @@ def search(row: Row, data: Dataset, candidates: int, workers: int, seed: int) ->
         seed=seed,
         workers=workers,
         final_models=1,
-        morphisms=parts["morphisms"],
-        pruners=parts["pruners"],
-        # Sizes are limits here: of two models that keep them, the more accurate one is better.
-        objectives=parts["objectives"][:1],
+        **defaults(row.limits, "accuracy"),
     )
     with StudyProgress(Console(width=110)) as progress:
         study.run(candidates, progress)

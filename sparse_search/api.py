@@ -5,7 +5,7 @@ Nothing else in ``sparse_search`` imports ``morphisms``, ``pruning`` or ``object
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 from .errors import PartHiddenError, StudyError
 from .interfaces import Morphism, Objective, Pruner
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .target import Limits
 
 _ROOT = Path(__file__).resolve().parent.parent
+Goal: TypeAlias = Literal["front", "accuracy"]
+"""What is searched for: the trade-off between error, size and memory; or the least error."""
+
 _PARTS = ("morphisms", "pruning", "objectives")
 
 
@@ -28,11 +31,12 @@ class Parts(TypedDict):
     objectives: tuple[Objective, ...]
 
 
-def defaults(limits: "Limits | None" = None) -> Parts:
+def defaults(limits: "Limits | None" = None, goal: Goal = "front") -> Parts:
     """Every morphism and pruner; validation error, model size and working memory as objectives.
 
     Args:
         limits: Say which size and which memory are meant; None for flash and arena.
+        goal: "accuracy" leaves the error as the only objective: sizes are limits and no more.
 
     Raises:
         PartHiddenError: A folder or package of the same name hides one of ours.
@@ -45,8 +49,14 @@ def defaults(limits: "Limits | None" = None) -> Parts:
     from pruning import PRUNERS
 
     limits = limits or Limits()
-    sizes = ModelSize(limits.model_definition), WorkingMemory(limits.memory_definition)
-    return {"morphisms": MORPHISMS, "pruners": PRUNERS, "objectives": (ValidationError(), *sizes)}
+    objectives: tuple[Objective, ...] = (
+        ValidationError(),
+        ModelSize(limits.model_definition),
+        WorkingMemory(limits.memory_definition),
+    )
+    if goal == "accuracy":
+        objectives = objectives[:1]
+    return {"morphisms": MORPHISMS, "pruners": PRUNERS, "objectives": objectives}
 
 
 def parts_of(record: "StudyRecord") -> Parts:

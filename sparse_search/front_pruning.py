@@ -88,6 +88,11 @@ def prune_front(
             f"expected the objectives {', '.join(record.objectives)} of {record.folder}, "
             f"got {', '.join(names)}; pass those that the run was made with"
         )
+    if len(names) == 1:
+        raise StudyError(
+            f"expected a run with sizes as objectives, got {record.folder}, whose only one is "
+            f"{names[0]}: a smaller model is no gain there; run with --goal front"
+        )
     if evaluate is None:
         evaluate = _evaluator(record, dataset, pruners, objectives, workers, device)
     forecaster = Forecaster(record.space, pruners)

@@ -115,6 +115,19 @@ def test_other_settings_are_refused_by_name(workplace: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_goal_of_accuracy_leaves_the_most_accurate_model(workplace: Path) -> None:
+    """Sizes are limits then, under any definition; pruning further has nothing to gain."""
+    limits = ("--max-ram", "120", "--memory-definition", "in+out")
+    done = call(*RUN[:2], *limits, *RUN[6:-1], "best", "--goal", "accuracy", cwd=workplace)
+    assert done.returncode == 0, done.stdout + done.stderr
+    front = pd.read_csv(workplace / "best" / "front.csv")
+    assert front.val_error.nunique() == 1
+    assert (front.in_out_bytes <= 120).all()
+    done = call("prune", "best", cwd=workplace)
+    assert done.returncode == 1
+    assert "--goal front" in " ".join(done.stderr.split())
+
+
 def test_report_export_verify_and_plan_work_on_the_run(workplace: Path) -> None:
     """The other commands read what the run left."""
     done = call("report", "out", cwd=workplace)

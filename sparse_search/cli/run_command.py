@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from ..api import Goal
 from ..presets import OWN_DATA, USUAL_BUDGET, BudgetName, find_preset
 from ..search.scalarization import Rule
 from ..target import MemoryDefinition, ModelDefinition
@@ -48,6 +49,13 @@ def run(
     memory_definition: Annotated[
         MemoryDefinition, typer.Option(help="Which working memory is limited.")
     ] = "arena",
+    goal: Annotated[
+        Goal,
+        typer.Option(
+            help="front: every trade-off between error, size and memory; accuracy: the least error "
+            "within the limits."
+        ),
+    ] = "front",
     budget: Annotated[
         BudgetName | None,
         typer.Option(
@@ -128,7 +136,7 @@ def run(
         early_stopping=early_stopping,
         final_models=final_models or spent.final_models,
         config=spent.config(data),
-        **defaults(limits),
+        **defaults(limits, goal),
     )
     log_to(folder / "study.log")
     bounds = ", ".join(f"{name} <= {bound:,} B" for name, bound in limits.by_figure.items())
