@@ -34,7 +34,7 @@ import torch
 from rich.console import Console
 
 from sparse_search.api import defaults
-from sparse_search.candidate import Candidate, Evaluation
+from sparse_search.candidate import Candidate, Evaluation, PruningStep
 from sparse_search.dataset import Dataset, load_dataset
 from sparse_search.delivery import GOLDEN_IMAGES
 from sparse_search.deploy import ExportOptions, export_c, verify
@@ -74,18 +74,28 @@ def search(row: Row, data: Dataset, candidates: int, workers: int, seed: int) ->
         study.run(candidates, progress)
 
 
-def choose(row: Row, run: Path, candidate_id: int, models: Path) -> Path:
-    """Writes what is to be trained, and where it was found."""
+def choose(
+    row: Row,
+    run: Path,
+    candidate_id: int,
+    models: Path,
+    magnitude: float | None,
+    codebook_bits: int | None,
+) -> Path:
+    """Writes what is to be trained: a candidate of a run, maybe with another pruning."""
     record = StudyRecord.open(run)
     outcomes = record.history().outcomes
     found = next(o.candidate for o in outcomes if o.candidate.id == candidate_id)
+    pruning = found.pruning
+    if magnitude is not None:
+        pruning = (PruningStep("magnitude", magnitude),)
     final = Candidate(
         _FINAL_ID,
         found.architecture,
-        found.pruning,
+        pruning,
         found.recipe,
         effort="final",
-        codebook_bits=found.codebook_bits,
+        codebook_bits=codebook_bits,
     )
     seconds = sum(outcome.seconds for outcome in outcomes if outcome.candidate.effort == "search")
     facts = {
@@ -190,6 +200,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("row", nargs="?", choices=list(ROWS))
     parser.add_argument("--candidates", type=int, default=40, help="of the search")
     parser.add_argument("--candidate", type=int, help="that is chosen")
+    parser.add_argument("--magnitude", type=float, help="its sparsity; default: as found")
+    parser.add_argument("--codebook-bits", type=int, help="of its weights; default: any weights")
     parser.add_argument("--run", type=Path, help="where it was found")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
@@ -206,7 +218,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f"expected a row: {', '.join(ROWS)}")
     row = ROWS[arguments.row]
     if arguments.command == "choose":
-        print(choose(row, arguments.run or RUNS / row.name, arguments.candidate, models))
+        run, pruning = (
+            arguments.run or RUNS / row.name,
+            (arguments.magnitude, arguments.codebook_bits),
+        )
+        print(choose(row, run, arguments.candidate, models, *pruning))
         return
     data = load(row, arguments.data_dir)
     if arguments.command == "search":

@@ -36,8 +36,8 @@ class Row:
     paper: str
     max_filters: int = 16
     view: View = field(default=View())
-    epochs: int = 60
-    fine_tuning_epochs: int = 20
+    epochs: int = 45
+    fine_tuning_epochs: int = 15
     codebook_epochs: int = 20
     quantized_epochs: int = 6
 
