@@ -45,7 +45,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     requires_module("mkdocs")
     requires_module("material")
     folder = tmp_path_factory.mktemp("built") / "site"
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(folder)]
+    # With --quiet warnings would not count.
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -104,7 +105,9 @@ def _lacks(block: Block) -> list[str]:
 def test_what_is_not_run_says_why_and_exists(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reason is given, and every command and option is accepted by the parser it is meant for."""
     _requires_commands(page)
-    for block in read_blocks(page):
+    blocks = read_blocks(page)
+    assert page.read_text(encoding="utf-8").count("```") == 2 * len(blocks), "a fence is not read"
+    for block in blocks:
         assert block.language in LANGUAGES, f"{block.place}: expected one of {LANGUAGES}"
         assert block.marked == bool(block.reason), f"{block.place}: .not-run needs a reason"
         if block.language == "text":
