@@ -15,8 +15,6 @@ from doc_pages import LANGUAGES, PAGES, ROOT, Block, read_blocks, words
 from doc_workplace import short_work, write_photos, write_readings
 
 README = ROOT / "README.md"
-# Pages about a command that is not here yet.
-AWAITED = {"own-data": "inspect"}
 _LOADED = re.compile(r'<(?:script|link|img|iframe)[^>]+(?:src|href)=["\']?(?:https?:)?//')
 
 
@@ -63,7 +61,6 @@ def test_every_block_of_a_page_runs(
 
     Python blocks of a page share their names.
     """
-    _requires_commands(page)
     shutil.copytree(workplace, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": page.stem}
@@ -82,13 +79,6 @@ def test_every_block_of_a_page_runs(
         pytest.skip("; ".join(missing))
 
 
-def _requires_commands(page: Path) -> None:
-    """Skips a page whose command is awaited."""
-    command = AWAITED.get(page.stem)
-    if command and command not in command_line().commands:
-        pytest.skip(f"needs the command {command!r}")
-
-
 def _lacks(block: Block) -> list[str]:
     """Why a block cannot run here, as skips say it."""
     reasons = []
@@ -104,7 +94,6 @@ def _lacks(block: Block) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_is_not_run_says_why_and_exists(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reason is given, and every command and option is accepted by the parser it is meant for."""
-    _requires_commands(page)
     blocks = read_blocks(page)
     assert page.read_text(encoding="utf-8").count("```") == 2 * len(blocks), "a fence is not read"
     for block in blocks:
