@@ -88,6 +88,11 @@ ROWS: Final = {
             max_filters=48,
             epochs=200,
         ),
+        Row(
+            *("chars74k-8k", "chars74k", Limits(16384, 8192, *_OURS), "Bonsai 58.59 %, 101 KB"),
+            max_filters=48,
+            epochs=200,
+        ),
     )
 }
 """By name."""
