@@ -218,10 +218,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f"expected a row: {', '.join(ROWS)}")
     row = ROWS[arguments.row]
     if arguments.command == "choose":
-        run, pruning = (
-            arguments.run or RUNS / row.name,
-            (arguments.magnitude, arguments.codebook_bits),
-        )
+        pruning = (arguments.magnitude, arguments.codebook_bits)
+        run = arguments.run or RUNS / row.name
         print(choose(row, run, arguments.candidate, models, *pruning))
         return
     data = load(row, arguments.data_dir)

@@ -3,7 +3,7 @@
 The network then sees the smaller image; whoever deploys it shrinks the camera's image first.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,10 +61,8 @@ class View:
         if self == View():
             return dataset
         opener = dataset.test_opener
-        return Dataset(
-            name=dataset.name,
-            source=dataset.source,
-            class_names=dataset.class_names,
+        return replace(
+            dataset,
             train=self.split(dataset.train),
             validation=self.split(dataset.validation),
             remarks=(*dataset.remarks, f"images {self.text}"),
