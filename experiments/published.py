@@ -60,6 +60,15 @@ def load(row: Row, data_dir: Path | None) -> Dataset:
 
 def search(row: Row, data: Dataset, candidates: int, workers: int, seed: int) -> None:
     """Searches within the limits of a row; the same call continues."""
+    config = EvaluationConfig.for_dataset(data)
+    if row.start:
+        dense, inherited, fine_tuning = row.search_epochs
+        config = replace(
+            config,
+            training=config.training.with_epochs(dense),
+            inherited_epochs=inherited,
+            fine_tuning_epochs=fine_tuning,
+        )
     study = Study(
         dataset=data,
         space=row.space(data.input_shape, data.class_count),
@@ -68,6 +77,8 @@ def search(row: Row, data: Dataset, candidates: int, workers: int, seed: int) ->
         seed=seed,
         workers=workers,
         final_models=1,
+        start=row.start,
+        config=config,
         **defaults(row.limits, "accuracy"),
     )
     with StudyProgress(Console(width=110)) as progress:

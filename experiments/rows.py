@@ -6,11 +6,26 @@ Papers' kilobytes are taken as 1000 bytes, the stricter reading.
 from dataclasses import dataclass, field
 from typing import Final
 
+from sparse_search.architecture import Architecture, Conv2D, ConvBlock, HeadKind
+from sparse_search.candidate import Candidate, PruningStep
 from sparse_search.graph import Shape
-from sparse_search.space import SearchSpace
+from sparse_search.space import PruningRange, SearchSpace
 from sparse_search.target import Limits
 
 from .views import View
+
+
+def wide(sparsity: float, *layers: tuple[int, int, int], head: HeadKind = "average") -> Candidate:
+    """A plain network to begin a search with: more filters than the limits allow, most weights 0.
+
+    Args:
+        sparsity: Fraction of the weights that are removed.
+        layers: (filters, kernel, stride) of the convolutions.
+        head: How the last feature map reaches the classes.
+    """
+    block = ConvBlock(tuple(Conv2D(*layer) for layer in layers))
+    steps = (PruningStep("magnitude", sparsity),)
+    return Candidate(0, Architecture((block,), head=head), steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +37,9 @@ class Row:
         data: Data set, as ``load_dataset`` names it.
         limits: What the model must keep, and which size and memory are meant.
         paper: Whose figures they are, and the accuracy reported there.
+        start: What the search begins with; empty for random networks.
+        search_epochs: In the search: dense training from scratch, with inherited weights, and
+            after each pruning step.
         max_filters: Of a layer, in the search.
         view: What is folded out in front of the network.
         epochs: Of the final dense training.
@@ -34,7 +52,9 @@ class Row:
     data: str
     limits: Limits
     paper: str
-    max_filters: int = 16
+    start: tuple[Candidate, ...] = ()
+    search_epochs: tuple[int, int, int] = (6, 4, 2)
+    max_filters: int = 64
     view: View = field(default=View())
     epochs: int = 45
     fine_tuning_epochs: int = 15
@@ -44,21 +64,27 @@ class Row:
     def space(self, input_shape: Shape, class_count: int) -> SearchSpace:
         """Where the row is searched: small networks, without what never paid in them.
 
-        Compared with the default space there are fewer filters, and neither large kernels nor
-        connections that skip a block.
+        Compared with the default space there are fewer filters, larger strides, more sparsity, and
+        no connections that skip a block.
         """
         return SearchSpace(
             input_shape,
             class_count,
             max_blocks=3,
             max_filters=self.max_filters,
-            kernels=(1, 3, 5),
+            max_layers=4,
+            kernels=(1, 3, 5, 7),
+            strides=(1, 2, 3, 4),
             branches=("none", "shortcut"),
             fc_branches=("none",),
             input_pools=(1, 2),
             heads=("flatten", "average"),
             max_hidden=1,
             hidden_units=(10, 32),
+            pruning=(
+                PruningRange("channels", 0.5, alternatives=("taylor",)),
+                PruningRange("magnitude", 0.98, 0.02, alternatives=("feedback",)),
+            ),
         )
 
 
@@ -69,28 +95,72 @@ _OURS: Final = ("flash", "arena")
 ROWS: Final = {
     row.name: row
     for row in (
-        Row("mnist-sparse-1", "mnist", Limits(1330, 1440, *_SPARSE), "SpArSe 96.49 %"),
-        Row("mnist-sparse-2", "mnist", Limits(2000, 2800, *_SPARSE), "SpArSe 98.64 %"),
-        Row("mnist-munas", "mnist", Limits(488, 480, *_MUNAS), "μNAS, its memory and size"),
         Row(
-            "mnist-2k", "mnist", Limits(2048, 2048, *_OURS), "none: 2 KB of RAM, 2 KB of flash", 24
+            *("mnist-sparse-1", "mnist", Limits(1330, 1440, *_SPARSE), "SpArSe 96.49 %"),
+            start=(
+                wide(0.8, (5, 3, 2), (16, 3, 2), (16, 3, 2)),
+                wide(0.7, (4, 5, 2), (14, 3, 2), (16, 3, 2)),
+            ),
+            search_epochs=(8, 4, 8),
+            fine_tuning_epochs=45,
+        ),
+        Row(
+            *("mnist-sparse-2", "mnist", Limits(2000, 2800, *_SPARSE), "SpArSe 98.64 %"),
+            start=(
+                wide(0.78, (7, 3, 2), (20, 3, 2), (24, 3, 2)),
+                wide(0.8, (6, 5, 2), (20, 3, 2), (28, 3, 2)),
+            ),
+            search_epochs=(8, 4, 8),
+            fine_tuning_epochs=45,
+        ),
+        Row(
+            *("mnist-munas", "mnist", Limits(488, 480, *_MUNAS), "μNAS, its memory and size"),
+            start=(
+                wide(0.88, (6, 5, 4), (12, 3, 2), (17, 3, 1)),
+                wide(0.92, (6, 5, 4), (12, 3, 2), (17, 3, 1), head="flatten"),
+            ),
+            search_epochs=(10, 6, 12),
+            fine_tuning_epochs=60,
+        ),
+        Row(
+            *("mnist-2k", "mnist", Limits(2048, 2048, *_OURS)),
+            "none: 2 KB of RAM, 2 KB of flash",
         ),
         Row(
             *("binary-sparse", "cifar10-binary", Limits(1280, 780, *_SPARSE), "SpArSe 73.84 %"),
             view=View(2),
+            start=(
+                wide(0.96, (12, 3, 2), (16, 3, 1), (32, 3, 2), (32, 3, 1)),
+                wide(0.92, (10, 3, 2), (14, 3, 1), (24, 3, 2), (16, 3, 1)),
+            ),
+            search_epochs=(12, 6, 20),
+            epochs=60,
+            fine_tuning_epochs=120,
         ),
-        Row("binary-munas", "cifar10-binary", Limits(909, 685, *_MUNAS), "μNAS 77.49 %"),
         Row(
-            "cifar10-munas", "cifar10", Limits(15400, 11400, *_MUNAS), "μNAS 86.49 %", 64, epochs=40
+            *("binary-munas", "cifar10-binary", Limits(909, 685, *_MUNAS), "μNAS 77.49 %"),
+            start=(
+                wide(0.94, (8, 5, 4), (6, 3, 1), (32, 3, 2), (24, 3, 1)),
+                wide(0.96, (10, 5, 4), (14, 5, 2), (40, 3, 1), (12, 3, 1)),
+            ),
+            search_epochs=(12, 6, 20),
+            epochs=60,
+            fine_tuning_epochs=120,
+        ),
+        Row(
+            *("cifar10-munas", "cifar10", Limits(15400, 11400, *_MUNAS), "μNAS 86.49 %"),
+            start=(wide(0.88, (24, 5, 2), (40, 3, 2), (40, 3, 1), (64, 3, 2)),),
+            search_epochs=(6, 4, 8),
+            max_filters=96,
+            epochs=40,
+            fine_tuning_epochs=40,
         ),
         Row(
             *("chars74k-16k", "chars74k", Limits(16384, 16384, *_OURS), "Bonsai 58.59 %, 101 KB"),
-            max_filters=48,
             epochs=200,
         ),
         Row(
             *("chars74k-8k", "chars74k", Limits(16384, 8192, *_OURS), "Bonsai 58.59 %, 101 KB"),
-            max_filters=48,
             epochs=200,
         ),
     )

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from .architecture import Architecture
 
-Origin: TypeAlias = Literal["random", "morph"]
+Origin: TypeAlias = Literal["random", "morph", "given"]
 Effort: TypeAlias = Literal["search", "final", "pruned"]
 RejectionKind: TypeAlias = Literal["infeasible", "stopped", "diverged", "crashed", "failed"]
 
@@ -62,7 +62,7 @@ class Candidate:
         architecture: Canonical architecture before pruning.
         pruning: Pruning methods in the order in which they are applied.
         recipe: How it is trained.
-        origin: Sampled at random, or by morphisms from ``parent``.
+        origin: Sampled at random, made by morphisms from ``parent``, or given by the user.
         parent: Candidate whose weights are inherited; None trains from scratch.
         morphisms: Names of the morphisms from the parent to this candidate, in order.
         effort: Brief training for the search, or the longer one of the final phase and of the

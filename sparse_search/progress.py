@@ -118,7 +118,7 @@ def _origin(candidate: Candidate) -> str:
     elif candidate.effort == "pruned":
         start = f"pruned from {candidate.pruned_from}"
     elif candidate.parent is None:
-        start = "random"
+        start = "given" if candidate.origin == "given" else "random"
     else:
         start = f"{candidate.parent} + {', '.join(candidate.morphisms) or 'other pruning'}"
     return f"[dim]{start}{'; ' + pruning if pruning else ''}[/dim]"

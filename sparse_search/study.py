@@ -10,11 +10,11 @@ First comes the search, then the final phase (``finals``), whose candidates no s
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from .space import SearchSpace
 from .stopping import ERROR, error_to_beat
 from .study_settings import check_settings, study_settings, training_config
 from .target import Limits
+from .warm_start import Start, fit_start, start_settings, stored_start
 from .workers import Device, Evaluate, WorkerCount, open_workers
 
 if TYPE_CHECKING:
@@ -62,12 +63,15 @@ class Study:
         workers: Processes that evaluate; 0 evaluates in this one. More than 0 needs a script with
             an ``if __name__ == "__main__":`` guard. "ray" evaluates on a running Ray cluster.
         final_models: How many models of the search's front get the longer final training.
+        start: Networks that are the first candidates, narrowed where they break the limits; None
+            takes those of the study that is in the folder, else the strategy's own, random ones.
         early_stopping: Whether a training ends once a model that is no larger is clearly better.
         device: Where networks are trained, "cpu" or "cuda"; None leaves it to ``config``. All
             workers share a GPU.
 
     Raises:
-        StudyError: The folder holds a study with other settings, or a damaged one.
+        StudyError: The folder holds a study with other settings, or a damaged one; or the search
+            cannot begin with ``start``.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Study:
         seed: int = 0,
         workers: WorkerCount = 0,
         final_models: int = 6,
+        start: Start | None = None,
         early_stopping: bool = True,
         device: Device | None = None,
     ) -> None:
@@ -101,6 +106,11 @@ class Study:
         self._final_models = final_models
         self._early_stopping = early_stopping
         self._forecaster = Forecaster(space, pruners)
+        self._start = (
+            stored_start(_stored_settings(Path(out) / DATABASE))
+            if start is None
+            else fit_start(start, self._forecaster, self._limits)
+        )
         if isinstance(strategy, str):
             strategy_options = strategy_options or _stored_options(Path(out) / DATABASE, strategy)
             strategy = self._named_strategy(strategy, morphisms, strategy_options)
@@ -118,6 +128,7 @@ class Study:
             "seed": seed,
             "final_models": final_models,
             "early_stopping": early_stopping,
+            **start_settings(self._start),
         }
         settings = study_settings(
             dataset=dataset,
@@ -250,7 +261,10 @@ class Study:
     def _propose(self, history: History) -> Candidate:
         candidate_id = len(history.candidates)
         generator = np.random.default_rng(np.random.SeedSequence([self._seed, candidate_id, 0]))
-        candidate = self._strategy.propose(history, candidate_id, generator)
+        if candidate_id < len(self._start):
+            candidate = self._start[candidate_id]
+        else:
+            candidate = self._strategy.propose(history, candidate_id, generator)
         if candidate.id != candidate_id or candidate.effort != "search":
             raise StudyError(
                 f"expected strategy {self._strategy.name!r} to propose search candidate "
@@ -275,13 +289,20 @@ class Study:
 
 def _stored_options(database: Path, strategy: str) -> object | None:
     """Options of the study in the file, if there is one and it has this strategy."""
-    if not database.is_file():
+    settings = _stored_settings(database)
+    if not settings:
         return None
     from .search.strategies import stored_options  # imports torch
 
-    try:
-        settings = Journal.open(database).settings()
-    except StudyError:
-        return None  # What is wrong with the file is said where the journal is opened to be used.
     options: object | None = stored_options(settings, strategy)
     return options
+
+
+def _stored_settings(database: Path) -> Mapping[str, Any]:
+    """Settings of the study in the file; empty if there is none."""
+    if not database.is_file():
+        return {}
+    try:
+        return Journal.open(database).settings()
+    except StudyError:
+        return {}  # What is wrong with the file is said where the journal is opened to be used.

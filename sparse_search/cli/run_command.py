@@ -89,6 +89,12 @@ def run(
     scalarization: Annotated[
         Rule | None, typer.Option(help="How sparse chooses; default: hypervolume.")
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="A run whose front, or a JSON file whose architectures, the search begins with."
+        ),
+    ] = None,
     early_stopping: Annotated[
         bool, typer.Option(help="End a training once a model that is no larger is clearly better.")
     ] = True,
@@ -111,6 +117,7 @@ def run(
     from ..space import SearchSpace
     from ..study import Study
     from ..target import Limits
+    from ..warm_start import read_start
 
     torch.set_num_threads(1)  # The other cores are the workers'; proposals repeat exactly.
     preset = find_preset(dataset) if budget else OWN_DATA
@@ -135,6 +142,7 @@ def run(
         device=device,
         early_stopping=early_stopping,
         final_models=final_models or spent.final_models,
+        start=None if start is None else read_start(start),
         config=spent.config(data),
         **defaults(limits, goal),
     )

@@ -43,6 +43,8 @@ def _before(candidate: Candidate) -> int | None:
 def _change(candidate: Candidate, known: Mapping[int, Candidate]) -> str:
     if candidate.pruned_from is not None:
         return "pruned further"
+    if candidate.origin == "given" and candidate.effort == "search":
+        return "given network"
     if candidate.parent is None:
         return "trained longer from scratch" if candidate.effort == "final" else "random network"
     if candidate.morphisms:

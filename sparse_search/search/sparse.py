@@ -43,6 +43,9 @@ from .surrogate import Surrogate
 
 _LOG = logging.getLogger(__name__)
 
+_ELITE = 4
+"""Parents that are preferred where there is one objective."""
+
 
 @dataclass(frozen=True)
 class SparseOptions:
@@ -56,7 +59,8 @@ class SparseOptions:
         max_steps: Most steps from a parent to a morph.
         pruning_probability: Of a step to change a sparsity and not the architecture.
         recipe_probability: Of any other step to change a training parameter.
-        pareto_bias: How many times likelier a Pareto-optimal candidate is a parent.
+        pareto_bias: How many times likelier a Pareto-optimal candidate is a parent, or with
+            one objective one of the best few.
         scalarization: "hypervolume" for the expected improvement; "max", as in SpArSe, or
             "chebyshev" for a random compromise and a Thompson sample.
     """
@@ -115,7 +119,7 @@ class SparseStrategy:
         judged = beliefs.judged(evaluations)
         eligible = within_limits(evaluations, self.limits)
         front = np.zeros(len(evaluations), dtype=np.bool_)
-        front[np.flatnonzero(eligible)[non_dominated(judged[eligible])]] = True
+        front[np.flatnonzero(eligible)[_best(judged[eligible])]] = True
         sieve = Sieve(self.forecaster, self.limits, known)
         parents = [evaluation.candidate for evaluation in evaluations]
         for stage in stage_order(self.options.stages, len(known)):
@@ -194,6 +198,21 @@ class SparseStrategy:
             repair=stage != PRUNING_ONLY,
         )
         return morphs + draw_feasible(self.space, sieve, random_count, candidate_id, generator)
+
+
+def _best(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of n candidates are preferred as parents: the Pareto-optimal ones.
+
+    With a single objective that would be one candidate, and the search would end in its
+    neighbourhood: then they are the best few.
+
+    Args:
+        values: [n, k] objectives.
+    """
+    if values.shape[1] > 1:
+        return non_dominated(values)
+    ranks = values[:, 0].argsort(kind="stable").argsort()
+    return np.asarray(ranks < _ELITE)
 
 
 def _log_calibration(beliefs: Beliefs, count: int) -> None:
