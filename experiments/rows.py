@@ -72,7 +72,7 @@ class Row:
             class_count,
             max_blocks=3,
             max_filters=self.max_filters,
-            max_layers=4,
+            max_layers=5,
             kernels=(1, 3, 5, 7),
             strides=(1, 2, 3, 4),
             branches=("none", "shortcut"),
@@ -149,7 +149,10 @@ ROWS: Final = {
         ),
         Row(
             *("cifar10-munas", "cifar10", Limits(15400, 11400, *_MUNAS), "μNAS 86.49 %"),
-            start=(wide(0.88, (24, 5, 2), (40, 3, 2), (40, 3, 1), (64, 3, 2)),),
+            start=(
+                wide(0.88, (24, 5, 2), (40, 3, 2), (40, 3, 1), (64, 3, 2), (64, 3, 1)),
+                wide(0.92, (36, 5, 2), (56, 3, 2), (56, 3, 1), (72, 3, 2), (64, 3, 1)),
+            ),
             search_epochs=(6, 4, 8),
             max_filters=96,
             epochs=40,
