@@ -25,6 +25,7 @@ import torch
 
 from pruning import prune
 from pruning.bayesian import BayesianPruner
+from pruning.dead import without_dead_channels
 from pruning.variational import VariationalPruner
 from sparse_search.dataset import Dataset, load_dataset
 from sparse_search.graph import Conv2d, Dense
@@ -79,7 +80,8 @@ class Recipe:
 
     Attributes:
         dense_epochs: Before pruning.
-        epochs: Of pruning: four fifths with noise, then without.
+        rounds: Epochs of each pruning, one after another: most with noise, then without. After each
+            the channels go that are without use, so that later rounds are faster.
         pruner: The method.
         threshold: Log alpha above which something goes: 3 is that of arXiv:1701.05369. Of scales
             it is lower, since once the weights are noise their scale has nothing left to do.
@@ -88,7 +90,7 @@ class Recipe:
     """
 
     dense_epochs: int
-    epochs: int
+    rounds: tuple[int, ...]
     pruner: VariationalPruner | BayesianPruner
     threshold: float
     dense_rate: float = 2e-3
@@ -103,10 +105,10 @@ _BAYESIAN = BayesianPruner(noise_share=0.8, distance=60.0)
 _RATE = 3e-3
 
 RECIPES: Mapping[tuple[str, str], Recipe] = {
-    ("lenet-300-100", "variational"): Recipe(2, 180, _VARIATIONAL, 3.0, rate=_RATE),
-    ("lenet-5-caffe", "variational"): Recipe(2, 60, _VARIATIONAL, 3.0, rate=_RATE),
-    ("lenet-300-100", "bayesian"): Recipe(20, 125, _BAYESIAN, -3.0),
-    ("lenet-5-caffe", "bayesian"): Recipe(8, 60, _BAYESIAN, -3.0),
+    ("lenet-300-100", "variational"): Recipe(2, (180,), _VARIATIONAL, 3.0, rate=_RATE),
+    ("lenet-5-caffe", "variational"): Recipe(2, (24, 60, 60, 60), _VARIATIONAL, 3.0, rate=_RATE),
+    ("lenet-300-100", "bayesian"): Recipe(20, (125,), _BAYESIAN, -3.0),
+    ("lenet-5-caffe", "bayesian"): Recipe(8, (60,), _BAYESIAN, -3.0),
 }
 
 
@@ -120,16 +122,20 @@ def run_training(network_name: str, method: str, seed: int, data: Dataset) -> li
     config = TrainingConfig(recipe.dense_epochs, 128, recipe.dense_rate, weight_decay=0.0)
     train(network, data, config, generator)
     dense = _row(network, network, data, seed, started) | {"method": "dense"}
-    config = replace(config, epochs=recipe.epochs, learning_rate=recipe.rate)
-    pruned = prune(
-        network,
-        data,
-        recipe.pruner,
-        threshold=recipe.threshold,
-        config=config,
-        generator=generator,
-    )
-    row = _row(pruned, network, data, seed, started) | {"method": method, "epochs": recipe.epochs}
+    pruned = network
+    for epochs in recipe.rounds:
+        pruned = prune(
+            pruned,
+            data,
+            recipe.pruner,
+            threshold=recipe.threshold,
+            config=replace(config, epochs=epochs, learning_rate=recipe.rate),
+            generator=generator,
+        )
+        pruned = without_dead_channels(pruned)
+        left = _row(pruned, network, data, seed, started)
+        print(network_name, method, left, flush=True)
+    row = left | {"method": method, "epochs": sum(recipe.rounds)}
     shared = {"network": network_name, "dense_epochs": recipe.dense_epochs}
     return [shared | dense, shared | row]
 

@@ -106,12 +106,8 @@ def masked_logits(network: Network, kept: dict, images: np.ndarray) -> np.ndarra
     return tensors[network.graph.output.name].flatten(1).numpy()
 
 
-def assert_cut_is_masked(network: Network, step: PruningStep, seed: int) -> None:
-    """The cut network has the logits of the masked one; statistics and factors are not trivial.
-
-    Half of the time some weights are masked before.
-    """
-    rng = np.random.default_rng(seed)
+def perturb(network: Network, rng: np.random.Generator) -> None:
+    """Biases, statistics and factors that are not trivial."""
     for _, unit in network:
         if unit.bias is not None:
             with torch.no_grad():
@@ -123,6 +119,15 @@ def assert_cut_is_masked(network: Network, step: PruningStep, seed: int) -> None
             with torch.no_grad():
                 unit.norm.weight.copy_(torch.from_numpy(rng.uniform(0.5, 1.5, count)))
                 unit.norm.bias.copy_(torch.from_numpy(rng.normal(0, 0.3, count)))
+
+
+def assert_cut_is_masked(network: Network, step: PruningStep, seed: int) -> None:
+    """The cut network has the logits of the masked one; statistics and factors are not trivial.
+
+    Half of the time some weights are masked before.
+    """
+    rng = np.random.default_rng(seed)
+    perturb(network, rng)
     if rng.random() < 0.5:
         update_masks(network, {}, float(rng.choice([0.5, 0.9, 0.99])))
     kept = select_channels(network, step)

@@ -72,7 +72,7 @@ def test_what_breaks_a_limit_is_narrowed_and_doubles_go(tmp_path: Path) -> None:
     [
         ([SMALL, replace(SMALL, hidden=(5,))], Limits(), "does not contain 5 hidden units"),
         ([replace(PRUNED, pruning=(PruningStep("luck", 0.5),))], Limits(), "not prune by luck"),
-        ([LARGE], Limits(None, 300), "can keep the limits"),
+        ([LARGE], Limits(None, 100), "can keep the limits"),
     ],
 )
 def test_what_cannot_be_searched_from_is_refused(
