@@ -75,6 +75,7 @@ def test_a_run_leaves_front_picture_and_verified_c(workplace: Path) -> None:
     assert front.test_error.notna().all()
     assert (front.flash_bytes <= 1024).all()
     assert (front.arena_bytes <= 1024).all()
+    assert "<html" in (workplace / "out" / "report.html").read_text()
     with Image.open(workplace / "out" / "front.png") as picture:
         assert min(picture.size) > 400
     for candidate in front.candidate:

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from .shared import CountCode, MaxMacCost, console, show_pruning
+from .shared import PAGE, CountCode, MaxMacCost, console, show_pruning
 
-PAGE = "report.html"
 FIGURES = "report"
 
 

@@ -12,6 +12,7 @@ from ..search.scalarization import Rule
 from ..target import MemoryDefinition, ModelDefinition
 from ..workers import Device
 from .shared import (
+    PAGE,
     DataDir,
     Grey,
     ImageSize,
@@ -114,6 +115,7 @@ def run(
     from ..delivery import deliver
     from ..progress import StudyProgress
     from ..report import front_table, health_table, summary
+    from ..report.page import write_page
     from ..space import SearchSpace
     from ..study import Study
     from ..target import Limits
@@ -167,8 +169,11 @@ def run(
         console.print(f"complete: all {candidates} candidates and the final models were there")
     console.print(front_table(delivery.front, limits))
     console.print(escape(summary(delivery.front, limits)), soft_wrap=True)
-    console.print(health_table(health(study.record)))
+    cards = health(study.record)
+    console.print(health_table(cards))
+    write_page(study.record, cards, folder / PAGE)
     console.print(f"table    {delivery.csv}\npicture  {delivery.png}\nC        {delivery.exports}/")
+    console.print(f"page     {folder / PAGE}")
     show_certificates(delivery)
 
 

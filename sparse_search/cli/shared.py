@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ..delivery import Delivery
     from ..report import PruningGains
 
+PAGE = "report.html"
+"""In a run folder."""
+
 console = Console(width=None if sys.stdout.isatty() else 110)
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
