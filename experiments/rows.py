@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock, HeadKind
-from sparse_search.candidate import Candidate, PruningStep
+from sparse_search.candidate import Candidate, PruningStep, Recipe
 from sparse_search.graph import Shape
 from sparse_search.space import PruningRange, SearchSpace
 from sparse_search.target import Limits
@@ -15,17 +15,23 @@ from sparse_search.target import Limits
 from .views import View
 
 
-def wide(sparsity: float, *layers: tuple[int, int, int], head: HeadKind = "average") -> Candidate:
+def wide(
+    sparsity: float,
+    *layers: tuple[int, int, int],
+    head: HeadKind = "average",
+    rate: float = 1.0,
+) -> Candidate:
     """A plain network to begin a search with: more filters than the limits allow, most weights 0.
 
     Args:
         sparsity: Fraction of the weights that are removed.
         layers: (filters, kernel, stride) of the convolutions.
         head: How the last feature map reaches the classes.
+        rate: Factor on the usual learning rate.
     """
     block = ConvBlock(tuple(Conv2D(*layer) for layer in layers))
     steps = (PruningStep("magnitude", sparsity),)
-    return Candidate(0, Architecture((block,), head=head), steps)
+    return Candidate(0, Architecture((block,), head=head), steps, Recipe(rate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +136,8 @@ ROWS: Final = {
             *("binary-sparse", "cifar10-binary", Limits(1280, 780, *_SPARSE), "SpArSe 73.84 %"),
             view=View(2),
             start=(
-                wide(0.96, (12, 3, 2), (16, 3, 1), (32, 3, 2), (32, 3, 1)),
-                wide(0.92, (10, 3, 2), (14, 3, 1), (24, 3, 2), (16, 3, 1)),
+                wide(0.96, (12, 3, 2), (16, 3, 1), (32, 3, 2), (32, 3, 1), rate=0.5),
+                wide(0.92, (10, 3, 2), (14, 3, 1), (24, 3, 2), (16, 3, 1), rate=0.5),
             ),
             search_epochs=(12, 6, 20),
             epochs=60,
@@ -140,8 +146,8 @@ ROWS: Final = {
         Row(
             *("binary-munas", "cifar10-binary", Limits(909, 685, *_MUNAS), "μNAS 77.49 %"),
             start=(
-                wide(0.94, (8, 5, 4), (6, 3, 1), (32, 3, 2), (24, 3, 1)),
-                wide(0.96, (10, 5, 4), (14, 5, 2), (40, 3, 1), (12, 3, 1)),
+                wide(0.94, (8, 5, 4), (6, 3, 1), (32, 3, 2), (24, 3, 1), rate=0.5),
+                wide(0.96, (10, 5, 4), (14, 5, 2), (40, 3, 1), (12, 3, 1), rate=0.5),
             ),
             search_epochs=(12, 6, 20),
             epochs=60,
