@@ -25,8 +25,8 @@ import torch
 
 from pruning import prune
 from pruning.bayesian import BayesianPruner
-from pruning.dead import without_dead_channels
 from pruning.variational import VariationalPruner
+from sparse_search.cutting import without_dead_channels
 from sparse_search.dataset import Dataset, load_dataset
 from sparse_search.graph import Conv2d, Dense
 from sparse_search.network import Network

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparse_search.candidate import PruningStep
+from sparse_search.cutting import cut
 from sparse_search.dataset import Dataset
 from sparse_search.graph import Graph
 from sparse_search.groups import ChannelGroup
@@ -35,7 +36,7 @@ from sparse_search.training import Criterion, TrainingConfig, train
 
 from .channel_noise import ChannelNoise, fold_means, mask_features
 from .gaussian import split_epochs, travel_rate
-from .groups import cut, exceptions, keep, most_salient, predict_channels
+from .groups import exceptions, keep, most_salient, predict_channels
 from .steps import check_either
 
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from sparse_search.candidate import PruningStep
+from sparse_search.cutting import cut
 from sparse_search.dataset import Dataset
 from sparse_search.graph import Graph
 from sparse_search.groups import ChannelGroup
@@ -21,7 +22,7 @@ from sparse_search.network import Network
 from sparse_search.training import Criterion, TrainingConfig, train
 from sparse_search.transfer import saliency
 
-from .groups import cut, keep, most_salient, predict_channels
+from .groups import keep, most_salient, predict_channels
 from .steps import require_sparsity
 
 

@@ -1,22 +1,18 @@
-"""Structured selection: which channels of every tensor stay, and the cut that removes the others.
+"""Structured selection: which channels of every tensor stay; ``cut`` removes the others.
 
 Every structured method shares this; methods differ in the choice that they make for each channel
 group. A group that a step does not reach is left whole: see ``ChannelGroup.frozen``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from sparse_search.builder import GREY
 from sparse_search.candidate import PruningStep
 from sparse_search.errors import ArchitectureError
-from sparse_search.graph import Dense, DepthwiseConv2d, Graph, WeightedOperator
+from sparse_search.graph import Graph, WeightedOperator
 from sparse_search.groups import ChannelGroup, channel_groups
-from sparse_search.network import Network, Unit
-from sparse_search.transfer import ChannelMap, copy_channel_parameters, copy_weights, weight_map
 
 Choice = Callable[[ChannelGroup, int | None], NDArray[np.int64]]
 """The channels of a group that stay, ascending and at least one, given how many; None where a
@@ -109,50 +105,3 @@ def _positions(
         found.append((pixels[:, None] + kept[name]).ravel())
         start += height * width * channels
     return np.concatenate(found)
-
-
-@torch.no_grad()
-def cut(network: Network, kept: Mapping[str, NDArray[np.int64]]) -> Network:
-    """A copy of the network without the channels that are not kept.
-
-    Args:
-        network: Unchanged.
-        kept: Ascending channel indices by tensor name, for every tensor.
-
-    Returns:
-        A network that computes what the argument would compute were the other channels zero. Its
-        masks are those of the argument; only where they would leave nothing of a layer, one
-        weight may learn again.
-    """
-    graph = network.graph
-    smaller = Network(graph.with_channels({t: len(indices) for t, indices in kept.items()}))
-    for operator, unit in network:
-        source = kept[operator.inputs[0]]
-        outputs = kept[operator.output]
-        inputs = ChannelMap(operator.inputs[0], source)
-        target = smaller.unit(operator.name)
-        shape = graph.shape(operator.inputs[0]) if isinstance(operator, Dense) else None
-        new_shape = None if shape is None else (*shape[:2], len(source))
-        channel_wise = isinstance(operator, DepthwiseConv2d)
-        copied = [(target.weight.detach(), unit.weight.detach())]
-        if unit.mask is not None:
-            target.mask = torch.zeros_like(target.weight)
-            copied.append((target.mask, unit.mask))
-        for new, old in copied:
-            copy_weights(
-                weight_map(new, new_shape),
-                weight_map(old, shape),
-                outputs,
-                None if channel_wise else inputs,
-            )
-        copy_channel_parameters(target, unit, outputs)
-        _revive(target)
-    if GREY in smaller.units:
-        smaller.unit(GREY).requires_grad_(False)
-    return smaller
-
-
-def _revive(unit: Unit) -> None:
-    """Lets one weight learn, which is 0, where all are masked: no layer is ever empty."""
-    if unit.mask is not None and not bool(unit.mask.any()):
-        unit.mask[(0,) * unit.mask.dim()] = 1.0

@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sparse_search.candidate import PruningStep
+from sparse_search.cutting import cut
 from sparse_search.dataset import Dataset
 from sparse_search.graph import Graph, WeightedOperator
 from sparse_search.groups import ChannelGroup, channel_groups
 from sparse_search.network import Linear, Network, Unit, to_input
 from sparse_search.training import Criterion, TrainingConfig, cross_entropy, train
 
-from .groups import cut, keep, most_salient, predict_channels, written_by
+from .groups import keep, most_salient, predict_channels, written_by
 from .steps import require_sparsity
 
 _BATCH = 128

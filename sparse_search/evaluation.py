@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from .candidate import Candidate, Evaluation, Outcome, Recipe, Rejection
+from .cutting import without_dead_channels
 from .dataset import Dataset
 from .distillation import Distillation
 from .errors import QuantizationError, TrainingDivergedError
@@ -308,7 +309,8 @@ class Evaluator:
                 self._torch_generator(candidate.id, 2 + number),
                 criterion=criterion,
             )
-        return network
+        # The search forecasts memory from the channels that there are: it must find them again.
+        return network if candidate.effort == "search" else without_dead_channels(network)
 
     def _quantized(
         self, candidate: Candidate, network: Network, criterion: Criterion | None

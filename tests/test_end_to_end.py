@@ -9,9 +9,10 @@ import torch
 from conftest import requires_tool
 from strategies import SHAPES
 
-from pruning.channels import cut, select_channels
+from pruning.channels import select_channels
 from pruning.magnitude import update_masks
 from sparse_search.candidate import PruningStep
+from sparse_search.cutting import cut
 from sparse_search.deploy import export_c, verify
 from sparse_search.graph import Graph
 from sparse_search.memory import plan_memory

@@ -16,6 +16,7 @@ from sparse_search.candidate import Candidate, Evaluation, PruningStep, Recipe, 
 from sparse_search.dataset import Dataset, load_dataset
 from sparse_search.distillation import Distillation
 from sparse_search.evaluation import EvaluationConfig, Evaluator, model_path
+from sparse_search.forecast import Forecaster
 from sparse_search.quantized import QuantizedModel
 from sparse_search.rungs import Rungs
 from sparse_search.space import SearchSpace
@@ -82,6 +83,24 @@ class TestRecipes:
         curves = [outcome.curve for outcome in outcomes]
         assert curves[0] == curves[1] != curves[2]
         assert len(list(evaluator.folder.glob("weights/final-*.safetensors"))) == 2
+
+
+class TestCutting:
+    """Channels that pruning has left without use."""
+
+    def test_they_go_after_the_search(self, evaluator):
+        """A search measures what was forecast; a final model is smaller, and no worse for it."""
+        wide = Architecture((ConvBlock((Conv2D(8, 3, 2), Conv2D(60, 3))),), head="average")
+        searched = Candidate(0, wide, (PruningStep("magnitude", 0.96),))
+        final = replace(searched, id=100, effort="final", parent=0)
+        outcomes = [evaluator(searched), evaluator(final)]
+        models = [QuantizedModel.load(model_path(evaluator.folder, i)) for i in (0, 100)]
+        widths = [max(t.shape[2] for t in model.graph.tensors) for model in models]
+        assert widths[0] == 60 > widths[1] > 0
+        plan = Forecaster(evaluator.space, PRUNERS).plan(searched)
+        arena, smaller = (outcome.metrics["arena_bytes"] for outcome in outcomes)
+        assert smaller < arena == plan.arena_bytes
+        assert outcomes[1].metrics["flash_bytes"] < plan.flash_bytes
 
 
 class TestQuantization:

@@ -8,9 +8,10 @@ from random_models import random_graph, trainable_graph
 from strategies import members, seeds
 
 from pruning.channels import select_channels
-from pruning.groups import cut, keep
+from pruning.groups import keep
 from pruning.magnitude import update_masks
 from sparse_search.candidate import PruningStep
+from sparse_search.cutting import cut
 from sparse_search.graph import Add, Concat, Conv2d, Dense, Graph, Tensor
 from sparse_search.groups import channel_groups
 from sparse_search.network import Network, to_input

@@ -8,8 +8,8 @@ from random_models import trainable_graph
 from strategies import members, seeds
 from test_pruning_groups import perturb
 
-from pruning.dead import without_dead_channels
 from pruning.magnitude import update_masks
+from sparse_search.cutting import without_dead_channels
 from sparse_search.graph import Conv2d, Dense, Graph, MaxPool2d, Tensor
 from sparse_search.network import Network, to_input
 

@@ -1,23 +1,71 @@
-"""Channels that unstructured pruning has left without use: they go, and nothing else changes.
+"""Cutting channels out of a trained network: those that were not chosen, and those without use.
 
-A channel whose readers have no weight left for it is not needed. A channel that has no weight left
-itself is a constant, its bias behind the activation: readers can add what it gives to their own
-bias, and then do not need it either. Both save bias, multiplier and shift of the channel and
-working memory, beside the weights that are gone already.
+Unstructured pruning leaves channels without use. A channel whose readers have no weight left for it
+is not needed. A channel that has no weight left itself is a constant, its bias behind the
+activation: readers can add what it gives to their own bias, and then do not need it either. Both
+save bias, multiplier and shift of the channel and working memory, beside the weights that are gone
+already.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparse_search.graph import AvgPool2d, Conv2d, Dense, Graph, MaxPool2d, WeightedOperator
-from sparse_search.groups import ChannelGroup, channel_groups
-from sparse_search.network import Network, Unit
+from .builder import GREY
+from .graph import AvgPool2d, Conv2d, Dense, DepthwiseConv2d, Graph, MaxPool2d, WeightedOperator
+from .groups import ChannelGroup, channel_groups
+from .network import Network, Unit
+from .transfer import ChannelMap, copy_channel_parameters, copy_weights, weight_map
 
-from .groups import cut
+
+@torch.no_grad()
+def cut(network: Network, kept: Mapping[str, NDArray[np.int64]]) -> Network:
+    """A copy of the network without the channels that are not kept.
+
+    Args:
+        network: Unchanged.
+        kept: Ascending channel indices by tensor name, for every tensor.
+
+    Returns:
+        A network that computes what the argument would compute were the other channels zero. Its
+        masks are those of the argument; only where they would leave nothing of a layer, one
+        weight may learn again.
+    """
+    graph = network.graph
+    smaller = Network(graph.with_channels({t: len(indices) for t, indices in kept.items()}))
+    for operator, unit in network:
+        source = kept[operator.inputs[0]]
+        outputs = kept[operator.output]
+        inputs = ChannelMap(operator.inputs[0], source)
+        target = smaller.unit(operator.name)
+        shape = graph.shape(operator.inputs[0]) if isinstance(operator, Dense) else None
+        new_shape = None if shape is None else (*shape[:2], len(source))
+        channel_wise = isinstance(operator, DepthwiseConv2d)
+        copied = [(target.weight.detach(), unit.weight.detach())]
+        if unit.mask is not None:
+            target.mask = torch.zeros_like(target.weight)
+            copied.append((target.mask, unit.mask))
+        for new, old in copied:
+            copy_weights(
+                weight_map(new, new_shape),
+                weight_map(old, shape),
+                outputs,
+                None if channel_wise else inputs,
+            )
+        copy_channel_parameters(target, unit, outputs)
+        _revive(target)
+    if GREY in smaller.units:
+        smaller.unit(GREY).requires_grad_(False)
+    return smaller
+
+
+def _revive(unit: Unit) -> None:
+    """Lets one weight learn, which is 0, where all are masked: no layer is ever empty."""
+    if unit.mask is not None and not bool(unit.mask.any()):
+        unit.mask[(0,) * unit.mask.dim()] = 1.0
 
 
 def without_dead_channels(network: Network) -> Network:
