@@ -4,6 +4,7 @@ To add one, copy a file, edit it, and add one line to ``OBJECTIVES``; the contra
 """
 
 from sparse_search.interfaces import Objective
+from sparse_search.target import Limits
 
 from .error import ValidationError
 from .macs import Macs
@@ -22,11 +23,18 @@ OBJECTIVES: tuple[Objective, ...] = (
     Macs(),
 )
 
-DEFAULT_OBJECTIVES: tuple[Objective, ...] = (
-    ValidationError(),
-    ModelSize("flash"),
-    WorkingMemory("arena"),
-)
+
+def trade_off(limits: Limits) -> tuple[Objective, ...]:
+    """Validation error, and the size of the model and the working memory that the limits mean."""
+    return (
+        ValidationError(),
+        ModelSize(limits.model_definition),
+        WorkingMemory(limits.memory_definition),
+    )
+
+
+DEFAULT_OBJECTIVES = trade_off(Limits())
+"""Those of flash and arena."""
 
 __all__ = [
     "DEFAULT_OBJECTIVES",
@@ -35,4 +43,5 @@ __all__ = [
     "ModelSize",
     "ValidationError",
     "WorkingMemory",
+    "trade_off",
 ]

@@ -45,15 +45,10 @@ def defaults(limits: "Limits | None" = None, goal: Goal = "front") -> Parts:
 
     check_parts()
     from morphisms import MORPHISMS
-    from objectives import ModelSize, ValidationError, WorkingMemory
+    from objectives import trade_off
     from pruning import PRUNERS
 
-    limits = limits or Limits()
-    objectives: tuple[Objective, ...] = (
-        ValidationError(),
-        ModelSize(limits.model_definition),
-        WorkingMemory(limits.memory_definition),
-    )
+    objectives = trade_off(limits or Limits())
     if goal == "accuracy":
         objectives = objectives[:1]
     return {"morphisms": MORPHISMS, "pruners": PRUNERS, "objectives": objectives}

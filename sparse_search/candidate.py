@@ -94,6 +94,11 @@ class Candidate:
         """What makes two candidates the same experiment."""
         return (self.architecture, self.pruning, self.codebook_bits, self.recipe, self.effort)
 
+    @property
+    def searching(self) -> bool:
+        """Whether it is trained briefly, for the search."""
+        return self.effort == "search"
+
     def sparsity(self, method: str) -> float:
         """Sparsity that ``method`` is asked for; 0 where it is not used."""
         return next((step.sparsity for step in self.pruning if step.method == method), 0.0)

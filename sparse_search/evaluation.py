@@ -127,31 +127,28 @@ class EvaluationConfig:
             loss: Validation error before training; 1 is the error of guessing.
         """
         training = apply_recipe(self.training, candidate.recipe)
-        if candidate.effort != "search":
+        if not candidate.searching:
             return training.with_epochs(self.final_epochs)
         short = loss <= self.inherited_loss
         return training.with_epochs(self.inherited_epochs) if short else training
 
     def fine_tuning(self, candidate: Candidate) -> TrainingConfig:
         """Training during and after each pruning step."""
-        searching = candidate.effort == "search"
-        epochs = self.fine_tuning_epochs if searching else self.final_fine_tuning_epochs
+        epochs = self.fine_tuning_epochs if candidate.searching else self.final_fine_tuning_epochs
         return self._tuning(candidate, epochs, self.fine_tuning_rate)
 
     def clustering(self, candidate: Candidate) -> TrainingConfig:
         """Training with few different weights, after pruning."""
-        searching = candidate.effort == "search"
-        epochs = self.clustering_epochs if searching else self.final_clustering_epochs
+        epochs = self.clustering_epochs if candidate.searching else self.final_clustering_epochs
         return self._tuning(candidate, epochs, self.fine_tuning_rate)
 
     def teaching(self, candidate: Candidate) -> Distillation:
         """What fine-tuning learns from the network before pruning."""
-        return self.distillation if candidate.effort == "search" else self.final_distillation
+        return self.distillation if candidate.searching else self.final_distillation
 
     def quantized_tuning(self, candidate: Candidate) -> TrainingConfig:
         """Training in the arithmetic of the int8 model, at the end; maybe of no epochs."""
-        searching = candidate.effort == "search"
-        epochs = self.quantized_epochs if searching else self.final_quantized_epochs
+        epochs = self.quantized_epochs if candidate.searching else self.final_quantized_epochs
         return self._tuning(candidate, epochs, self.quantized_rate)
 
     def _tuning(self, candidate: Candidate, epochs: int, rate: float) -> TrainingConfig:
@@ -264,11 +261,11 @@ class Evaluator:
         """
         curve_name, name = _training_files(candidate)
         path = self.folder / name
-        if candidate.effort != "search" and path.exists():
+        if not candidate.searching and path.exists():
             curve = tuple(json.loads((self.folder / curve_name).read_text()))
             return Network.load(str(path)), curve
         stream = candidate.id
-        if candidate.effort != "search":
+        if not candidate.searching:
             stream = int(candidate.architecture.hash(), 16) % 2**31 + 2**31
         torch_generator = self._torch_generator(stream, 0)
         network = Network(self.space.build(candidate.architecture), torch_generator)
@@ -310,7 +307,7 @@ class Evaluator:
                 criterion=criterion,
             )
         # The search forecasts memory from the channels that there are: it must find them again.
-        return network if candidate.effort == "search" else without_dead_channels(network)
+        return network if candidate.searching else without_dead_channels(network)
 
     def _quantized(
         self, candidate: Candidate, network: Network, criterion: Criterion | None
@@ -379,7 +376,7 @@ def _training_files(candidate: Candidate) -> tuple[str, str]:
     Candidates after the search share them where architecture, recipe and parent are equal.
     """
     name = str(candidate.id)
-    if candidate.effort != "search":
+    if not candidate.searching:
         recipe = TypeAdapter(Recipe).dump_json(candidate.recipe)
         digest = hashlib.sha256(recipe + str(candidate.parent).encode()).hexdigest()[:8]
         name = f"final-{candidate.architecture.hash()}-{digest}"

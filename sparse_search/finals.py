@@ -29,8 +29,8 @@ Fits: TypeAlias = Callable[[Candidate], bool]
 def search_history(history: History) -> History:
     """What the search itself did: the history without final and further pruned candidates."""
     return History(
-        [o for o in history.outcomes if o.candidate.effort == "search"],
-        [c for c in history.pending if c.effort == "search"],
+        [o for o in history.outcomes if o.candidate.searching],
+        [c for c in history.pending if c.searching],
     )
 
 
@@ -71,7 +71,7 @@ def plan_finals(
 
 def training_parents(history: History) -> dict[Architecture, int | None]:
     """Whose weights the long training of an architecture begins with, where there was one."""
-    return {c.architecture: c.parent for c in history.candidates if c.effort != "search"}
+    return {c.architecture: c.parent for c in history.candidates if not c.searching}
 
 
 def useful(front: Sequence[Evaluation], class_count: int) -> list[Evaluation]:
@@ -105,7 +105,7 @@ def _all_finals(
 
 
 def _as_final(candidate: Candidate, pruning: tuple[PruningStep, ...]) -> Candidate:
-    parent = candidate.id if candidate.effort == "search" else candidate.parent
+    parent = candidate.id if candidate.searching else candidate.parent
     return replace(
         candidate,
         pruning=pruning,

@@ -140,7 +140,7 @@ def _schedule(
     for model in _models(record, options):
         candidate = model.candidate
         parent = candidate.parent
-        if candidate.effort == "search":
+        if candidate.searching:
             parent = parents.get(candidate.architecture, candidate.id)
         paths += plan_paths(
             candidate,

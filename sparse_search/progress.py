@@ -68,7 +68,7 @@ class StudyProgress:
     def _show_stage(self, candidate: Candidate) -> None:
         """Names the stage of the search, where there are stages and it has changed."""
         # Of what several workers finish, some is still from the stage before.
-        if candidate.effort == "search" and candidate.stage > self._stage:
+        if candidate.searching and candidate.stage > self._stage:
             self._stage = candidate.stage
             stage = describe_stage(candidate.stage)
             self._console.print(stage, highlight=False)

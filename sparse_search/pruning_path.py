@@ -231,7 +231,7 @@ class Schedule:
         First the models as they are, then the first step of every path, then the second ones.
         """
         outcomes = _outcomes(history)
-        taken = {_experiment(c) for c in history.pending if c.effort != "search"}
+        taken = {_experiment(c) for c in history.pending if not c.searching}
         ready = [
             (position, number, step)
             for number, path in enumerate(self.paths)
@@ -291,6 +291,6 @@ def _outcomes(history: History) -> dict[_Experiment, Outcome]:
     """Outcomes after the search; of equal experiments the first one."""
     found: dict[_Experiment, Outcome] = {}
     for outcome in history.outcomes:
-        if outcome.candidate.effort != "search":
+        if not outcome.candidate.searching:
             found.setdefault(_experiment(outcome.candidate), outcome)
     return found

@@ -265,7 +265,7 @@ class Study:
             candidate = self._start[candidate_id]
         else:
             candidate = self._strategy.propose(history, candidate_id, generator)
-        if candidate.id != candidate_id or candidate.effort != "search":
+        if candidate.id != candidate_id or not candidate.searching:
             raise StudyError(
                 f"expected strategy {self._strategy.name!r} to propose search candidate "
                 f"{candidate_id}, got {candidate}; keep the id that it is given"

@@ -43,7 +43,7 @@ def _before(candidate: Candidate) -> int | None:
 def _change(candidate: Candidate, known: Mapping[int, Candidate]) -> str:
     if candidate.pruned_from is not None:
         return "pruned further"
-    if candidate.origin == "given" and candidate.effort == "search":
+    if candidate.origin == "given" and candidate.searching:
         return "given network"
     if candidate.parent is None:
         return "trained longer from scratch" if candidate.effort == "final" else "random network"
