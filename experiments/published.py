@@ -44,6 +44,7 @@ from sparse_search.progress import StudyProgress
 from sparse_search.quantized import QuantizedModel
 from sparse_search.record import StudyRecord
 from sparse_search.report.outcomes import describe_pruning
+from sparse_search.search.sparse import SparseOptions
 from sparse_search.study import Study
 
 from .provenance import add_arguments, write_results
@@ -60,8 +61,11 @@ def load(row: Row, data_dir: Path | None) -> Dataset:
 
 def search(row: Row, data: Dataset, candidates: int, workers: int, seed: int) -> None:
     """Searches within the limits of a row; the same call continues."""
-    config = EvaluationConfig.for_dataset(data)
+    config, options = EvaluationConfig.for_dataset(data), None
     if row.start:
+        # A good network is known: little is gained from others than its relatives.
+        first = len(row.start)
+        options = SparseOptions(initial=first, stages=(first + 2, 2), random_fraction=0.0)
         dense, inherited, fine_tuning = row.search_epochs
         config = replace(
             config,
@@ -79,6 +83,7 @@ def search(row: Row, data: Dataset, candidates: int, workers: int, seed: int) ->
         final_models=1,
         start=row.start,
         config=config,
+        strategy_options=options,
         **defaults(row.limits, "accuracy"),
     )
     with StudyProgress(Console(width=110)) as progress:
