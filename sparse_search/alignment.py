@@ -83,11 +83,11 @@ class _Side:
         shapes = [(graph.shape(op.inputs[0]), graph.shape(op.output)) for op in self.operators]
         self.log_widths = [(log(read[2]), log(written[2])) for read, written in shapes]
         beside, sent = _beside_second_paths(graph), _sent_to_features(graph)
+        self.beside = [op.output in beside for op in self.operators]
         # Small differences, which tell an inserted layer from its equal neighbours.
         self.traits = [
             (
                 written[:2],
-                op.output in beside,
                 op.inputs[0] in sent,
                 *_window(op),
             )
@@ -141,6 +141,8 @@ def _difference(ours: _Side, i: int, theirs: _Side, j: int) -> float:
     if not isinstance(a, Dense) and not isinstance(b, Dense):
         cost += 0.5 * abs(a.kernel[0] - b.kernel[0]) + 0.25 * (a.stride != b.stride)
     pairs = zip(ours.traits[i], theirs.traits[j], strict=True)
+    # What a second path reads or joins would change if an operator went past it.
+    cost += 0.5 * (ours.beside[i] != theirs.beside[j])
     cost += 0.1 * sum(trait != old for trait, old in pairs)
     # A convolution of one pixel and one of a neighbourhood rarely do the same work.
     return min(cost, 0.95 * (ours.unmatched[i] + theirs.unmatched[j]))

@@ -16,6 +16,7 @@ from sparse_search.architecture import (
     Conv2D,
     ConvBlock,
     DepthwiseConv2D,
+    DownsampledConv2D,
     InputTransform,
     SeparableConv2D,
 )
@@ -143,6 +144,17 @@ def fitting(space: SearchSpace, architecture: Architecture) -> Architecture | No
         return space.canonical(architecture)
     except ArchitectureError:
         return None
+
+
+def test_a_layer_in_front_of_a_second_path_stays_there():
+    """It is no continuation of an equal layer behind the start of that path."""
+    space = SearchSpace((8, 8, 1), 2)
+    first = (DownsampledConv2D(1, 5, 2, reduction_percent=0),)
+    second = ConvBlock((SeparableConv2D(1, 1), SeparableConv2D(17, 3)), branch="conv1")
+    pooled = InputTransform(4)
+    parent = Architecture((ConvBlock(first), second), input=pooled)
+    child = Architecture((ConvBlock((*first, SeparableConv2D(3, 1))), second), input=pooled)
+    assert_same_function(space, child, parent, 0)
 
 
 @pytest.mark.parametrize("edit", [widened, deepened, branched, tapped], ids=lambda e: e.__name__)
