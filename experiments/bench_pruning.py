@@ -106,7 +106,7 @@ _RATE = 3e-3
 
 RECIPES: Mapping[tuple[str, str], Recipe] = {
     ("lenet-300-100", "variational"): Recipe(2, (180,), _VARIATIONAL, 3.0, rate=_RATE),
-    ("lenet-5-caffe", "variational"): Recipe(2, (24, 60, 60), _VARIATIONAL, 3.0, rate=_RATE),
+    ("lenet-5-caffe", "variational"): Recipe(2, (24, 60, 60, 60), _VARIATIONAL, 3.0, rate=_RATE),
     ("lenet-300-100", "bayesian"): Recipe(20, (125,), _BAYESIAN, -3.0),
     ("lenet-5-caffe", "bayesian"): Recipe(8, (24, 50, 50), _BAYESIAN, -3.0),
 }
