@@ -102,6 +102,13 @@ _SPARSE: Final = ("nonzeros", "in+weights")
 _MUNAS: Final = ("nonzeros", "live-no-input")
 _OURS: Final = ("flash", "arena")
 
+_BINARY: Final[dict[str, Any]] = {
+    "search_epochs": (12, 6, 20),
+    "max_filters": 64,
+    "epochs": 60,
+    "fine_tuning_epochs": 120,
+}
+
 ROWS: Final = {
     row.name: row
     for row in (
@@ -119,10 +126,7 @@ ROWS: Final = {
                 wide(0.96, (12, 3, 2), (16, 3, 1), (32, 3, 2), (32, 3, 1)),
                 wide(0.92, (10, 3, 2), (14, 3, 1), (24, 3, 2), (16, 3, 1)),
             ),
-            search_epochs=(12, 6, 20),
-            max_filters=64,
-            epochs=60,
-            fine_tuning_epochs=120,
+            **_BINARY,
         ),
         Row(
             *("binary-munas", "cifar10-binary", Limits(909, 685, *_MUNAS), "μNAS 77.49 %"),
@@ -130,10 +134,7 @@ ROWS: Final = {
                 wide(0.94, (8, 5, 4), (6, 3, 1), (32, 3, 2), (24, 3, 1), rate=0.5),
                 wide(0.96, (10, 5, 4), (14, 5, 2), (40, 3, 1), (12, 3, 1), rate=0.5),
             ),
-            search_epochs=(12, 6, 20),
-            max_filters=64,
-            epochs=60,
-            fine_tuning_epochs=120,
+            **_BINARY,
         ),
         Row(
             *("cifar10-munas", "cifar10", Limits(15400, 11400, *_MUNAS), "μNAS 86.49 %"),

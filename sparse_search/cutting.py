@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .builder import GREY
-from .graph import AvgPool2d, Conv2d, Dense, DepthwiseConv2d, Graph, MaxPool2d, WeightedOperator
+from .graph import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Graph,
+    MaxPool2d,
+    Shape,
+    WeightedOperator,
+)
 from .groups import ChannelGroup, channel_groups
 from .network import Network, Unit
 from .transfer import ChannelMap, copy_channel_parameters, copy_weights, weight_map
@@ -41,7 +50,7 @@ def cut(network: Network, kept: Mapping[str, NDArray[np.int64]]) -> Network:
         outputs = kept[operator.output]
         inputs = ChannelMap(operator.inputs[0], source)
         target = smaller.unit(operator.name)
-        shape = graph.shape(operator.inputs[0]) if isinstance(operator, Dense) else None
+        shape = _dense_input(graph, operator)
         new_shape = None if shape is None else (*shape[:2], len(source))
         channel_wise = isinstance(operator, DepthwiseConv2d)
         copied = [(target.weight.detach(), unit.weight.detach())]
@@ -88,9 +97,8 @@ def without_dead_channels(network: Network) -> Network:
 def fold_constants(network: Network) -> None:
     """Moves what constant channels give to their readers into these, whose weights for them go."""
     graph = network.graph
-    for group in channel_groups(graph):
-        readers = _readers(graph, group)
-        if readers is None or len(group.producers) != 1 or not _only_pooled(graph, group):
+    for group, readers in _changeable(graph):
+        if len(group.producers) != 1 or not _only_pooled(graph, group):
             continue
         producer = next(op for op in graph.weighted if op.name == group.producers[0])
         unit = network.unit(producer.name)
@@ -99,61 +107,56 @@ def fold_constants(network: Network) -> None:
         value = value.relu() if producer.activation == "relu" else value
         if any(isinstance(reader, Conv2d) and any(reader.padding) for reader in readers):
             constant &= value == 0
-        for reader in readers:
-            _drop_input(network.unit(reader.name), constant, value)
+        if bool(constant.any()):
+            for reader in readers:
+                _drop_input(network.unit(reader.name), _dense_input(graph, reader), constant, value)
 
 
-def _drop_input(unit: Unit, constant: Tensor, value: Tensor) -> None:
+def _drop_input(unit: Unit, shape: Shape | None, constant: Tensor, value: Tensor) -> None:
     """Replaces the channels [c] of an input that are constant by what they add to the sums."""
-    sums = _by_channel(unit.weight, len(value)).sum(2)
-    added = sums.T @ torch.where(constant, value, 0.0)
+    sums = weight_map(unit.weight, shape).flatten(2).sum(2)
+    added = sums @ torch.where(constant, value, 0.0)
     if unit.norm is None:
         assert unit.bias is not None
         unit.bias.add_(added)
     else:
         assert unit.norm.running_mean is not None
         unit.norm.running_mean.sub_(added)
-    if bool(constant.any()):
-        dropped = constant.repeat(unit.weight.shape[1] // len(constant))
-        if unit.mask is None:
-            unit.mask = torch.ones_like(unit.weight)
-        unit.mask[:, dropped] = 0.0
-        unit.apply_mask()
-
-
-def _by_channel(weights: Tensor, channels: int) -> Tensor:
-    """Weights [out, in, k_h, k_w] or, fully connected, [out, (h, w, in)] as [in, out, others]."""
-    parts = weights.reshape(len(weights), -1, channels, *weights.shape[2:])
-    return parts.movedim(2, 0).flatten(2)
+    if unit.mask is None:
+        unit.mask = torch.ones_like(unit.weight)
+    weight_map(unit.mask, shape)[:, constant] = 0.0
+    unit.apply_mask()
 
 
 def _needed(network: Network) -> dict[str, NDArray[np.int64]]:
-    """The channels of each tensor that any operator reads, ascending."""
+    """The channels of each tensor that stay, ascending: those that any operator reads."""
     graph = network.graph
-    kept: dict[str, NDArray[np.int64]] = {}
-    for group in channel_groups(graph):
-        read = np.ones(group.channels, dtype=np.bool_)
-        readers = _readers(graph, group)
-        if readers:
-            read = np.zeros(group.channels, dtype=np.bool_)
-            for reader in readers:
-                weight = network.unit(reader.name).weight.detach()
-                read |= _by_channel(weight != 0, group.channels).flatten(1).any(1).numpy()
-            read[0] |= not read.any()
-        kept.update(dict.fromkeys(group.tensors, np.flatnonzero(read)))
+    kept = {tensor.name: np.arange(tensor.shape[2]) for tensor in graph.tensors}
+    for group, readers in _changeable(graph):
+        read = torch.zeros(group.channels, dtype=torch.bool)
+        for reader in readers:
+            nonzero = network.unit(reader.name).weight != 0
+            read |= weight_map(nonzero, _dense_input(graph, reader)).flatten(2).any(2).any(0)
+        read[0] |= not bool(read.any())
+        kept.update(dict.fromkeys(group.tensors, np.flatnonzero(read.numpy())))
     return kept
 
 
-def _readers(graph: Graph, group: ChannelGroup) -> list[WeightedOperator] | None:
-    """The operators that sum over the channels of a group; None if the group may not change."""
-    concatenated = {tensor for other in channel_groups(graph) for tensor in other.parts}
-    if group.frozen or group.parts or concatenated.intersection(group.tensors):
-        return None
-    return [op for op in _summing(graph) if op.inputs[0] in group.tensors]
+def _changeable(graph: Graph) -> Iterator[tuple[ChannelGroup, list[Conv2d | Dense]]]:
+    """The groups that may lose channels, with the operators that sum over these."""
+    groups = channel_groups(graph)
+    concatenated = {tensor for group in groups for tensor in group.parts}
+    summing = [op for op in graph.weighted if isinstance(op, Conv2d | Dense)]
+    for group in groups:
+        readers = [op for op in summing if op.inputs[0] in group.tensors]
+        fixed = group.frozen or group.parts or concatenated.intersection(group.tensors)
+        if readers and not fixed:
+            yield group, readers
 
 
-def _summing(graph: Graph) -> Iterator[Conv2d | Dense]:
-    yield from (op for op in graph.weighted if isinstance(op, Conv2d | Dense))
+def _dense_input(graph: Graph, operator: WeightedOperator) -> Shape | None:
+    """The shape of what a fully connected operator reads; None for others."""
+    return graph.shape(operator.inputs[0]) if isinstance(operator, Dense) else None
 
 
 def _only_pooled(graph: Graph, group: ChannelGroup) -> bool:

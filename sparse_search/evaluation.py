@@ -2,6 +2,8 @@
 
     inherit -> train -> prune step by step -> quantize, and train as int8 -> plan -> measure
 
+After the search, channels that pruning has left without use are cut before quantization.
+
 A training that cannot give a Pareto-optimal model any more is stopped (``stopping``), and one that
 is interrupted goes on from its last rung (``rungs``).
 

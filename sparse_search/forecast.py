@@ -9,6 +9,9 @@ that are linear in the number of its zeros (of gaps, the most that there can be)
 function of its sparsity, and uneven shares take fewer bytes. Only the memory that SpArSe counts by
 layer, inputs and weights, can turn out larger. Of a step with a threshold nothing is known before
 training: the plan is that of the network from which it removes nothing, and so an upper bound.
+
+All this is for the search. Models that are trained after it lose the channels that pruning has left
+without use (``cutting``), and may be smaller in everything.
 """
 
 from collections import OrderedDict

@@ -20,7 +20,7 @@ from sparse_search.pareto import ParetoFront
 from sparse_search.search.choice import reference
 from sparse_search.search.features import capacity
 from sparse_search.search.refits import fit_sizes
-from sparse_search.search.sparse import SparseOptions, SparseStrategy
+from sparse_search.search.sparse import SparseOptions, SparseStrategy, _best
 from sparse_search.search.stages import stage_order
 from sparse_search.search.strategies import STRATEGIES, stored_options
 from sparse_search.space import RecipeRange, SearchSpace
@@ -234,6 +234,15 @@ def test_the_command_line_makes_options_for_the_budget_or_takes_those_of_the_stu
     assert _strategy_options("sparse", tmp_path, 400, None, None) is None
     asked = _strategy_options("sparse", tmp_path, 400, "9,2", None)
     assert asked == SparseOptions(initial=2, pool_size=20, stages=(9, 2))
+
+
+def test_with_one_objective_the_best_few_are_preferred_as_parents():
+    """With more of them, the Pareto-optimal ones."""
+    errors = np.array([[0.5], [0.1], [0.3], [0.2], [0.6], [0.4], [0.1]])
+    assert np.flatnonzero(_best(errors)).tolist() == [1, 2, 3, 6]
+    assert _best(errors[:2]).all()
+    sizes = np.array([[1.0], [9.0], [9.0], [2.0], [9.0], [9.0], [9.0]])
+    assert np.flatnonzero(_best(np.hstack([errors, sizes]))).tolist() == [0, 1, 3, 6]
 
 
 def test_the_reference_is_the_limits_the_worst_seen_or_ten_times_the_best_error():

@@ -52,7 +52,7 @@ class SparseOptions:
     """How a proposal is made. The defaults are meant for about 100 candidates.
 
     Attributes:
-        initial: Candidates that are random, before the surrogate is asked.
+        initial: Candidates before the surrogate is asked: random ones, where none are given.
         stages: Candidates in stage 1, the initial ones included, and in stage 2.
         pool_size: Candidates that a proposal chooses from.
         random_fraction: Fraction of stage 1's pool that is random and not a morph.
