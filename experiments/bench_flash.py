@@ -1,9 +1,11 @@
 """What pruning, codebooks and encodings save in the linked firmware of a board.
 
-    sparse-search prune RUN --codebook-bits none,4
-    python -m experiments.bench_flash RUN --data-dir DATA
+    python -m experiments.bench_flash search RUN --data-dir DATA
+    sparse-search prune RUN --data-dir DATA --methods channels,magnitude --codebook-bits none,4
+    python -m experiments.bench_flash measure RUN --data-dir DATA
 
-For every model of the run that ``sparse-search prune`` has pruned: the model as it is, with every
+``search`` looks for dense networks for MNIST of at most 4 KB of flash and of RAM. ``measure`` takes
+any run: for every model that ``sparse-search prune`` has pruned, the model as it is, with every
 weight in a byte, beside the smallest model of its paths whose int8 validation error is at
 most 0.2 points higher. Both are exported, linked for a Cortex-M4 (``firmware``) and measured on the
 test set. ``bench_flash.csv`` has a row for each:
@@ -22,22 +24,48 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from rich.console import Console
+
+from sparse_search.api import defaults
 from sparse_search.candidate import Candidate, Evaluation
-from sparse_search.dataset import Dataset, load_recorded
+from sparse_search.dataset import Dataset, load_dataset, load_recorded
 from sparse_search.deploy import export_c
 from sparse_search.encoding import EncodingPolicy
 from sparse_search.memory import plan_memory
+from sparse_search.progress import StudyProgress
 from sparse_search.quantized import error_rate
 from sparse_search.record import StudyRecord
 from sparse_search.report.outcomes import describe_pruning
 from sparse_search.report.pruning import EQUAL_ERROR
+from sparse_search.space import SearchSpace
 from sparse_search.stopping import ERROR
+from sparse_search.study import Study
+from sparse_search.target import Limits
 
 from .firmware import link
 from .provenance import add_arguments, write_results
 
 LARGEST_BYTES = 4096
+MODELS = 5
 _DENSE = EncodingPolicy(allowed=("dense",))
+
+
+def search(run: Path, data_dir: Path | None, candidates: int) -> None:
+    """Searches networks that are not pruned; the same call continues."""
+    data = load_dataset("mnist", data_dir=data_dir)
+    limits = Limits(LARGEST_BYTES, LARGEST_BYTES)
+    study = Study(
+        dataset=data,
+        space=SearchSpace(data.input_shape, data.class_count, pruning=()),
+        limits=limits,
+        out=run,
+        workers=0,
+        final_models=MODELS,
+        **defaults(limits),
+    )
+    with StudyProgress(Console(width=110)) as progress:
+        study.run(candidates, progress)
 
 
 def pairs(record: StudyRecord) -> Iterator[tuple[Evaluation, Evaluation]]:
@@ -122,17 +150,23 @@ def measure_run(
 
 
 def main() -> None:
-    """Measures a run and writes the table."""
+    """Reads the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("run", type=Path, help="folder of a run, after sparse-search prune")
+    parser.add_argument("command", choices=["search", "measure"])
+    parser.add_argument("run", type=Path, help="its folder")
     parser.add_argument("--data-dir", type=Path, help="where its data set is")
+    parser.add_argument("--candidates", type=int, default=30, help="of the search")
     parser.add_argument("--count-code", action="store_true", help="as in sparse-search export")
     add_arguments(parser)
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.command == "search":
+        search(arguments.run, arguments.data_dir, arguments.candidates)
+        return
     policy = EncodingPolicy(count_code=arguments.count_code)
     rows = measure_run(arguments.run, arguments.data_dir, policy)
     facts = {
-        "command": "sparse-search prune RUN; python -m experiments.bench_flash RUN --data-dir DATA",
+        "command": "python -m experiments.bench_flash, see its docstring",
         "seed": "of the run",
         "core": "Cortex-M4, -Os",
         "equal_error": EQUAL_ERROR,

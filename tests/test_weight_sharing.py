@@ -9,7 +9,7 @@ from sparse_search.architecture import Architecture, Conv2D, ConvBlock, Separabl
 from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset, load_dataset
 from sparse_search.graph import DepthwiseConv2d
-from sparse_search.network import Network
+from sparse_search.network import Network, to_input
 from sparse_search.quantize import quantize
 from sparse_search.space import SearchSpace
 from sparse_search.training import TrainingConfig, error_rate, train
@@ -71,6 +71,17 @@ def test_training_with_shared_weights_beats_rounding_to_them(dense, digits) -> N
     trained = share_weights(dense, digits, TUNING, generator(2), 2)
     lost = [error_rate(network, digits.validation) for network in (dense, trained, rounded)]
     assert lost[1] < (lost[0] + lost[2]) / 2
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_batch_norm_knows_the_new_weights(dense, digits, epochs) -> None:
+    """Statistics are those of the shared weights: evaluation is what a large batch would give."""
+    shared = share_weights(dense, digits, TUNING.with_epochs(epochs), generator(2), 2)
+    images = to_input(digits.train.images)
+    with torch.no_grad():
+        evaluated = shared.eval()(images)
+        in_a_batch = shared.train()(images)
+    torch.testing.assert_close(evaluated, in_a_batch, rtol=0.01, atol=0.01)
 
 
 def test_what_is_pruned_stays_zero(dense, digits) -> None:
