@@ -1,10 +1,12 @@
-"""What pruning, codebooks and encodings save in the linked firmware of a board.
+r"""What pruning, codebooks and encodings save in the linked firmware of a board.
 
     python -m experiments.bench_flash search RUN --data-dir DATA
-    sparse-search prune RUN --data-dir DATA --methods channels,magnitude --codebook-bits none,4
+    sparse-search prune RUN --data-dir DATA --candidate 100000 --methods magnitude \
+        --codebook-bits 4 --max-loss 0.3         # and so on, for each final model
     python -m experiments.bench_flash measure RUN --data-dir DATA
 
-``search`` looks for dense networks for MNIST of at most 4 KB of flash and of RAM. ``measure`` takes
+``search`` looks for dense networks for MNIST of at most 4 KB of flash and of RAM, beginning with
+plain ones of three convolutions. ``measure`` takes
 any run: for every model that ``sparse-search prune`` has pruned, the model as it is, with every
 weight in a byte, beside the smallest model of its paths whose int8 validation error is at
 most 0.2 points higher. Both are exported, linked for a Cortex-M4 (``firmware``) and measured on the
@@ -21,6 +23,7 @@ cut, firmware_cut          fraction of constants and of the firmware that is gon
 import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +31,12 @@ import torch
 from rich.console import Console
 
 from sparse_search.api import defaults
+from sparse_search.architecture import Architecture, Conv2D, ConvBlock
 from sparse_search.candidate import Candidate, Evaluation
 from sparse_search.dataset import Dataset, load_dataset, load_recorded
 from sparse_search.deploy import export_c
 from sparse_search.encoding import EncodingPolicy
+from sparse_search.evaluation import EvaluationConfig
 from sparse_search.memory import plan_memory
 from sparse_search.progress import StudyProgress
 from sparse_search.quantized import error_rate
@@ -48,6 +53,7 @@ from .provenance import add_arguments, write_results
 
 LARGEST_BYTES = 4096
 MODELS = 5
+_FILTERS = ((8, 14, 16), (6, 12, 16), (4, 8, 12), (3, 6, 8))
 _DENSE = EncodingPolicy(allowed=("dense",))
 
 
@@ -62,10 +68,25 @@ def search(run: Path, data_dir: Path | None, candidates: int) -> None:
         out=run,
         workers=0,
         final_models=MODELS,
+        start=[_plain(filters) for filters in _FILTERS],
+        config=replace(
+            EvaluationConfig.for_dataset(data),
+            final_epochs=40,
+            final_fine_tuning_epochs=16,
+            final_clustering_epochs=32,
+            final_quantized_epochs=6,
+        ),
         **defaults(limits),
     )
     with StudyProgress(Console(width=110)) as progress:
         study.run(candidates, progress)
+
+
+def _plain(filters: tuple[int, int, int]) -> Architecture:
+    """Three convolutions, two of them with stride 2."""
+    strides = (2, 2, 1)
+    layers = (Conv2D(n, 3, stride) for n, stride in zip(filters, strides, strict=True))
+    return Architecture((ConvBlock(tuple(layers)),), head="average")
 
 
 def pairs(record: StudyRecord) -> Iterator[tuple[Evaluation, Evaluation]]:

@@ -184,7 +184,7 @@ def summarise(row: Row, models: Path) -> dict[str, Any] | None:
         return None
     best = min(trainings, key=lambda training: training["val_error"])
     kept = models / f"{row.name}.safetensors"
-    shutil.copyfile(best["model"], kept)
+    QuantizedModel.load(best["model"]).save(kept)
     chosen = json.loads((models / f"{row.name}.json").read_text())
     accuracies = [training["accuracy"] for training in trainings]
     seconds = chosen["search_seconds"] + sum(training["train_seconds"] for training in trainings)

@@ -4,9 +4,9 @@ Papers' kilobytes are taken as 1000 bytes, the stricter reading.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
-from sparse_search.architecture import Architecture, Conv2D, ConvBlock, HeadKind
+from sparse_search.architecture import Architecture, Conv2D, ConvBlock, HeadKind, PaddingMode
 from sparse_search.candidate import Candidate, PruningStep, Recipe
 from sparse_search.graph import Shape
 from sparse_search.space import PruningRange, SearchSpace
@@ -14,10 +14,13 @@ from sparse_search.target import Limits
 
 from .views import View
 
+Layer: TypeAlias = tuple[int, int, int] | tuple[int, int, int, PaddingMode] | Literal["max"]
+"""(filters, kernel, stride) of a convolution, its padding if it is not "same"; or a pooling."""
+
 
 def wide(
     sparsity: float,
-    *layers: tuple[int, int, int],
+    *layers: Layer,
     head: HeadKind = "average",
     rate: float = 1.0,
 ) -> Candidate:
@@ -25,13 +28,25 @@ def wide(
 
     Args:
         sparsity: Fraction of the weights that are removed.
-        layers: (filters, kernel, stride) of the convolutions.
+        layers: In their order.
         head: How the last feature map reaches the classes.
         rate: Factor on the usual learning rate.
+
+    >>> len(wide(0.9, (8, 3, 1), "max", (16, 3, 2), (16, 3, 1)).architecture.blocks)
+    2
     """
-    block = ConvBlock(tuple(Conv2D(*layer) for layer in layers))
+    blocks: list[ConvBlock] = []
+    convolutions: list[Conv2D] = []
+    for layer in layers:
+        if layer == "max":
+            blocks.append(ConvBlock(tuple(convolutions), "max"))
+            convolutions = []
+        else:
+            convolutions.append(Conv2D(*layer))
+    if convolutions:
+        blocks.append(ConvBlock(tuple(convolutions)))
     steps = (PruningStep("magnitude", sparsity),)
-    return Candidate(0, Architecture((block,), head=head), steps, Recipe(rate))
+    return Candidate(0, Architecture(tuple(blocks), head=head), steps, Recipe(rate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +139,13 @@ ROWS: Final = {
             view=View(2),
             start=(
                 wide(0.96, (12, 3, 2), (16, 3, 1), (32, 3, 2), (32, 3, 1)),
-                wide(0.92, (10, 3, 2), (14, 3, 1), (24, 3, 2), (16, 3, 1)),
+                wide(
+                    *(0.94, (10, 5, 1), "max", (10, 3, 2), (14, 3, 1), (24, 3, 2, "valid")),
+                    (16, 3, 1),
+                    head="flatten",
+                ),
             ),
-            **_BINARY,
+            **_BINARY | {"fine_tuning_epochs": 400},
         ),
         Row(
             *("binary-munas", "cifar10-binary", Limits(909, 685, *_MUNAS), "μNAS 77.49 %"),

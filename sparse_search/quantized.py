@@ -44,6 +44,7 @@ from .integer import (
     max_pool2d,
 )
 from .integer.checks import check_images, check_tensors, check_weights
+from .packing import pack, unpack
 
 __all__ = [
     "INPUT_QUANTIZATION",
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 _FORMAT = "sparse_search.quantized.1"
-_ARRAYS = ("weights", "bias", "multiplier", "shift", "scale")
+_PER_CHANNEL = ("bias", "multiplier", "shift", "scale")
 
 
 class LabelledImages(Protocol):
@@ -213,18 +214,20 @@ class QuantizedModel:
         """Twelve hexadecimal digits that identify graph, scales and weights."""
         digest = hashlib.sha256(self._header().encode())
         for name in sorted(self.weights):
-            for field in _ARRAYS:
+            for field in ("weights", *_PER_CHANNEL):
                 array = getattr(self.weights[name], field)
                 digest.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
         return digest.hexdigest()[:12]
 
     def save(self, path: str | Path) -> None:
-        """Writes one safetensors file; graph and tensor scales are JSON in its metadata."""
-        arrays = {
-            f"{name}.{field}": getattr(weights, field)
-            for name, weights in self.weights.items()
-            for field in _ARRAYS
-        }
+        """Writes one safetensors file; graph and tensor scales are JSON in its metadata.
+
+        Weights of which most are 0 are stored without their zeros (``packing``).
+        """
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, held in self.weights.items():
+            arrays |= pack(f"{name}.weights", held.weights)
+            arrays |= {f"{name}.{field}": getattr(held, field) for field in _PER_CHANNEL}
         # One metadata entry: safetensors does not keep the order of several.
         data = safetensors.numpy.save(arrays, metadata={"model": self._header()})
         partial = Path(f"{path}.partial")
@@ -251,7 +254,10 @@ class QuantizedModel:
                 for name, (scale, zero_point) in header["tensors"].items()
             }
             weights = {
-                op.name: QuantizedWeights(*(arrays[f"{op.name}.{field}"] for field in _ARRAYS))
+                op.name: QuantizedWeights(
+                    unpack(f"{op.name}.weights", arrays, graph.weight_shape(op)),
+                    *(arrays[f"{op.name}.{field}"] for field in _PER_CHANNEL),
+                )
                 for op in graph.weighted
             }
             return QuantizedModel(graph, tensors, weights)
