@@ -121,7 +121,7 @@ _BINARY: Final[dict[str, Any]] = {
     "search_epochs": (12, 6, 20),
     "max_filters": 64,
     "epochs": 60,
-    "fine_tuning_epochs": 120,
+    "fine_tuning_epochs": 400,
 }
 
 ROWS: Final = {
@@ -145,13 +145,17 @@ ROWS: Final = {
                     head="flatten",
                 ),
             ),
-            **_BINARY | {"fine_tuning_epochs": 400},
+            **_BINARY,
         ),
         Row(
             *("binary-munas", "cifar10-binary", Limits(909, 685, *_MUNAS), "μNAS 77.49 %"),
             start=(
-                wide(0.94, (8, 5, 4), (6, 3, 1), (32, 3, 2), (24, 3, 1), rate=0.5),
                 wide(0.96, (10, 5, 4), (14, 5, 2), (40, 3, 1), (12, 3, 1), rate=0.5),
+                wide(
+                    *(0.96, (10, 7, 4), (14, 5, 2), (28, 3, 1), (16, 3, 1)),
+                    head="flatten",
+                    rate=0.5,
+                ),
             ),
             **_BINARY,
         ),
