@@ -2,15 +2,14 @@ r"""What pruning, codebooks and encodings save in the linked firmware of a board
 
     python -m experiments.bench_flash search RUN --data-dir DATA
     sparse-search prune RUN --data-dir DATA --candidate 100000 --methods magnitude \
-        --codebook-bits 4 --max-loss 0.3         # and so on, for each final model
+        --codebook-bits none --max-loss 0.4      # and so on, for each final model
     python -m experiments.bench_flash measure RUN --data-dir DATA
 
 ``search`` looks for dense networks for MNIST of at most 4 KB of flash and of RAM, beginning with
-plain ones of three convolutions. ``measure`` takes
-any run: for every model that ``sparse-search prune`` has pruned, the model as it is, with every
-weight in a byte, beside the smallest model of its paths whose int8 validation error is at
-most 0.2 points higher. Both are exported, linked for a Cortex-M4 (``firmware``) and measured on the
-test set. ``bench_flash.csv`` has a row for each:
+plain ones of three convolutions. ``measure`` takes any run: for every model that ``sparse-search
+prune`` has pruned, the model as it is, with every weight in a byte, beside the smallest model of
+its paths whose int8 validation error is at most 0.2 points higher. Both are exported, linked for a
+Cortex-M4 (``firmware``) and measured on the test set. ``bench_flash.csv`` has a row for each:
 
 dense, pruned              candidate, and what was done to it
 *_flash_bytes              as planned
