@@ -40,7 +40,7 @@ from .training import Criterion, Progress, TrainingConfig, train
 _LARGEST = 127
 _LARGEST_IMPORTANCE = 1000.0
 _SCALE_MIN = 1e-9
-_STATISTICS_IMAGES = 2048
+_STATISTICS_IMAGES = 512
 
 
 def share_weights(

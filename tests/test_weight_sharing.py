@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from pruning import PRUNERS
+from sparse_search import weight_sharing
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock, SeparableConv2D
 from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset, load_dataset
@@ -74,8 +75,9 @@ def test_training_with_shared_weights_beats_rounding_to_them(dense, digits) -> N
 
 
 @pytest.mark.parametrize("epochs", [0, 2])
-def test_batch_norm_knows_the_new_weights(dense, digits, epochs) -> None:
+def test_batch_norm_knows_the_new_weights(dense, digits, epochs, monkeypatch) -> None:
     """Statistics are those of the shared weights: evaluation is what a large batch would give."""
+    monkeypatch.setattr(weight_sharing, "_STATISTICS_IMAGES", len(digits.train.labels))
     shared = share_weights(dense, digits, TUNING.with_epochs(epochs), generator(2), 2)
     images = to_input(digits.train.images)
     with torch.no_grad():
