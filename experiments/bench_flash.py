@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("command", choices=["search", "measure"])
     parser.add_argument("run", type=Path, help="its folder")
     parser.add_argument("--data-dir", type=Path, help="where its data set is")
-    parser.add_argument("--candidates", type=int, default=30, help="of the search")
+    parser.add_argument("--candidates", type=int, default=40, help="of the search")
     parser.add_argument("--count-code", action="store_true", help="as in sparse-search export")
     add_arguments(parser)
     arguments = parser.parse_args()

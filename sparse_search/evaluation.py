@@ -321,6 +321,7 @@ class Evaluator:
                 network,
                 self.dataset,
                 self.config.clustering(candidate),
+                self._calibration_images(),
                 generator,
                 bits,
                 criterion=criterion,

@@ -15,7 +15,7 @@ where it is folded: it comes first, and ``quantization_aware`` trains away what 
 The network ends with the values that its last epoch was trained with, and with the statistics of
 batch norm that belong to them. Where a mean is large beside what differs between images, as behind
 an average over the whole map, those of slightly other weights are of no use: a network of 1.8 %
-error had 40 % with them, and has 1.9 % with its own.
+error, rounded to 16 values, had 41 % with them, and has 2 % with its own.
 
 The largest weight of a channel has to keep its level of 127, or its scale would change and its
 levels with it; so that level is given an overwhelming importance.
@@ -26,6 +26,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .batch_norm import measure_statistics
@@ -40,13 +41,13 @@ from .training import Criterion, Progress, TrainingConfig, train
 _LARGEST = 127
 _LARGEST_IMPORTANCE = 1000.0
 _SCALE_MIN = 1e-9
-_STATISTICS_IMAGES = 512
 
 
 def share_weights(
     network: Network,
     dataset: Dataset,
     config: TrainingConfig,
+    calibration_images: NDArray[np.uint8],
     generator: torch.Generator,
     bits: int,
     *,
@@ -59,6 +60,8 @@ def share_weights(
         dataset: The training split is learned from.
         config: Of the training; weight decay is not applied. No epochs: weights are only moved to
             the nearest value.
+        calibration_images: Of the training split, uint8 [n, H, W, C]: they give batch norm its
+            statistics.
         generator: Source of everything random.
         bits: At most 2^bits values, 0 among them where some weights are pruned.
         criterion: What is minimised; None for the cross-entropy of the labels.
@@ -85,8 +88,7 @@ def share_weights(
             noise=weights,
         )
     weights.keep()
-    rows = torch.randperm(len(dataset.train.labels), generator=generator)[:_STATISTICS_IMAGES]
-    measure_statistics(shared, to_input(dataset.train.images[rows.numpy()]))
+    measure_statistics(shared, to_input(calibration_images))
     return shared
 
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from pruning import PRUNERS
-from sparse_search import weight_sharing
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock, SeparableConv2D
 from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset, load_dataset
@@ -54,7 +53,9 @@ def levels(network: Network, calibration: np.ndarray) -> dict[str, np.ndarray]:
 def test_the_values_survive_quantization(dense, digits, bits) -> None:
     """Scales of channels do not move, so few levels stay few; the given network is untouched."""
     before = {name: value.clone() for name, value in dense.state_dict().items()}
-    shared = share_weights(dense, digits, TUNING.with_epochs(1), generator(2), bits)
+    shared = share_weights(
+        dense, digits, TUNING.with_epochs(1), digits.train.images, generator(2), bits
+    )
     for unit in (unit for op, unit in shared if not isinstance(op, DepthwiseConv2d)):
         # A negative scale of a batch norm mirrors levels, which is no new value of the network.
         with torch.no_grad():
@@ -68,17 +69,20 @@ def test_the_values_survive_quantization(dense, digits, bits) -> None:
 
 def test_training_with_shared_weights_beats_rounding_to_them(dense, digits) -> None:
     """Two bits cost accuracy; most of it comes back."""
-    rounded = share_weights(dense, digits, TUNING.with_epochs(0), generator(2), 2)
-    trained = share_weights(dense, digits, TUNING, generator(2), 2)
+    rounded = share_weights(
+        dense, digits, TUNING.with_epochs(0), digits.train.images, generator(2), 2
+    )
+    trained = share_weights(dense, digits, TUNING, digits.train.images, generator(2), 2)
     lost = [error_rate(network, digits.validation) for network in (dense, trained, rounded)]
     assert lost[1] < (lost[0] + lost[2]) / 2
 
 
 @pytest.mark.parametrize("epochs", [0, 2])
-def test_batch_norm_knows_the_new_weights(dense, digits, epochs, monkeypatch) -> None:
+def test_batch_norm_knows_the_new_weights(dense, digits, epochs) -> None:
     """Statistics are those of the shared weights: evaluation is what a large batch would give."""
-    monkeypatch.setattr(weight_sharing, "_STATISTICS_IMAGES", len(digits.train.labels))
-    shared = share_weights(dense, digits, TUNING.with_epochs(epochs), generator(2), 2)
+    shared = share_weights(
+        dense, digits, TUNING.with_epochs(epochs), digits.train.images, generator(2), 2
+    )
     images = to_input(digits.train.images)
     with torch.no_grad():
         evaluated = shared.eval()(images)
@@ -91,7 +95,7 @@ def test_what_is_pruned_stays_zero(dense, digits) -> None:
     pruner = next(p for p in PRUNERS if p.name == "magnitude")
     step = PruningStep("magnitude", 0.5)
     pruned = pruner.prune(dense, digits, step, TUNING, generator(3))
-    shared = share_weights(pruned, digits, TUNING, generator(4), 3)
+    shared = share_weights(pruned, digits, TUNING, digits.train.images, generator(4), 3)
     for (_, before), (_, after) in zip(pruned, shared, strict=True):
         if before.mask is not None:
             assert not after.weight[before.mask == 0].any()
@@ -100,7 +104,8 @@ def test_what_is_pruned_stays_zero(dense, digits) -> None:
 def test_the_seed_decides(dense, digits) -> None:
     """The same seed gives the same weights."""
     first, second = (
-        share_weights(dense, digits, TUNING.with_epochs(2), generator(5), 4) for _ in range(2)
+        share_weights(dense, digits, TUNING.with_epochs(2), digits.train.images, generator(5), 4)
+        for _ in range(2)
     )
     for (_, a), (_, b) in zip(first, second, strict=True):
         assert torch.equal(a.weight, b.weight)
