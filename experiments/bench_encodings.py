@@ -32,8 +32,8 @@ from scipy.optimize import nnls
 
 from sparse_search.deploy import c_source
 from sparse_search.deploy.build import Compiler, compile_c
-from sparse_search.deploy.encoded_kernels import OPERATORS, kernel_name
 from sparse_search.deploy.runtime_files import write_runtime
+from sparse_search.deploy.weighted_kernels import ENCODED, kernel_name
 from sparse_search.encoding import ALL_ENCODINGS, ENCODINGS, encode_as, measured_options
 
 from .emulator import BOARD, CORES, Core, compile_objects, first_line, link, run
@@ -177,7 +177,7 @@ def record(layer: Layer) -> str:
 
 def measure(core: Core, folder: Path) -> list[Count]:
     """Instructions of every kernel on every layer at every sparsity."""
-    kernels = sorted({kernel_name(kind, name) for kind in OPERATORS for name in ALL_ENCODINGS})
+    kernels = sorted({kernel_name(kind, name) for kind in ENCODED for name in ALL_ENCODINGS})
     include = [folder, BOARD]
     sources = write_runtime(folder, kernels)
     runtime = compile_objects(core, sources, folder, include=include, flags=("-O2",))
@@ -203,7 +203,7 @@ def measure(core: Core, folder: Path) -> list[Count]:
 def code_bytes(compiler: Compiler, folder: Path) -> dict[str, int]:
     """Machine code of every kernel under -Os, by its name."""
     found = {}
-    for kind in OPERATORS:
+    for kind in ENCODED:
         for encoding in ALL_ENCODINGS:
             name = kernel_name(kind, encoding)
             (source,) = write_runtime(folder, [name])

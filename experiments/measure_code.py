@@ -74,7 +74,7 @@ def make_examples(folder: Path, count: int) -> list[Example]:
         policy = EncodingPolicy() if number % 2 == 0 else EncodingPolicy(allowed=(kind,))
         plan = plan_memory(model, policy=policy)
         export = export_c(model, plan, folder / str(number))
-        calls = kernel_calls(model.graph, [layer.encoding for layer in plan.layers])
+        calls = kernel_calls(model.graph, [(x.encoding, x.narrow) for x in plan.layers])
         made.append(Example(export, model, calls, random_images(generator, graph, 2)))
     return made
 

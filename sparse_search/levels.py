@@ -5,7 +5,12 @@
 | s_in, s_out | scales of an operator's input and output tensors |
 | s_w[c] | scale of the weights of output channel c, symmetric, zero point 0 |
 | M[c] | s_in * s_w[c] / s_out, the factor from accumulator to output |
+| bias unit | step of a bias (``integer.channels``): its accumulator's, or a fraction of s_out |
 | reach | least and largest real value that a tensor can take, for any image |
+
+Narrow channels are what flash holds in 3 bytes each and not 9: the s_w[c] of an operator differ by
+powers of two and its biases are multiples of their unit. Readers of other formats need not know.
+Where weights share few values, a channel of any gain has to have any scale, so channels are wide.
 
 Every scale is a float32 number, as .tflite files hold them, and M is their quotient in double
 precision: whoever reads the scales from a file gets the same multipliers, to the last bit.
@@ -16,7 +21,7 @@ is exactly 0 stays 0, so a pruning mask survives.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,7 +37,15 @@ from .graph import (
     MaxPool2d,
     WeightedOperator,
 )
-from .integer import INPUT_QUANTIZATION, QuantizedWeights, TensorQuantization, channel_rows
+from .integer import (
+    BIAS_STEPS_MAX,
+    INPUT_QUANTIZATION,
+    QuantizedWeights,
+    TensorQuantization,
+    bias_units,
+    channel_rows,
+    powers_of_two_apart,
+)
 from .integer.checks import INPUT_SPAN
 from .quantized import QuantizedModel
 
@@ -87,6 +100,8 @@ def assign_levels(
     graph: Graph,
     real_weights: Callable[[WeightedOperator], RealWeights],
     choose: Callable[[str, Reach], TensorQuantization],
+    *,
+    narrow: bool,
 ) -> Levels:
     """Ranges and integers of every tensor and operator, in execution order.
 
@@ -95,6 +110,7 @@ def assign_levels(
         real_weights: Of an operator.
         choose: Range of the tensor of a name and a reach; not asked for the input, nor for the
             outputs of pooling, which keep their input's.
+        narrow: Whether channels are.
     """
     tensors = {graph.input.name: INPUT_QUANTIZATION}
     weights: dict[str, QuantizedWeights] = {}
@@ -109,9 +125,9 @@ def assign_levels(
             real, scale = real_weights(operator), tensors[operator.inputs[0]].scale
             reach = _channel_reach(real, operator, scale)
             wanted = choose(name, _activated(float(reach.max()), operator.activation))
-            tensors[name] = wanted.single()
+            tensors[name] = (_holds_bias(wanted, real.bias) if narrow else wanted).single()
             weights[operator.name] = _quantized_weights(
-                real, operator, reach, scale, tensors[name].scale
+                real, operator, reach, scale, tensors[name].scale, narrow=narrow
             )
     return Levels(graph, tensors, weights)
 
@@ -120,6 +136,12 @@ def wide_enough(quantization: TensorQuantization, reach: Reach) -> TensorQuantiz
     """The same, or with a larger scale: far below its reach, the left shift would leave int32."""
     scale = max(quantization.scale, max(-reach[0], reach[1]) / _OUTPUT_STEPS_MAX)
     return TensorQuantization(scale, quantization.zero_point)
+
+
+def _holds_bias(quantization: TensorQuantization, bias: Reals) -> TensorQuantization:
+    """The same, or with a larger scale: a narrow bias is not many steps of the output."""
+    least = float(np.abs(bias).max(initial=0.0)) / BIAS_STEPS_MAX
+    return TensorQuantization(max(quantization.scale, least), quantization.zero_point)
 
 
 def _activated(magnitude: float, activation: Activation) -> Reach:
@@ -150,14 +172,20 @@ def _quantized_weights(
     reach: Reals,
     input_scale: float,
     output_scale: float,
+    *,
+    narrow: bool,
 ) -> QuantizedWeights:
     depthwise = isinstance(operator, DepthwiseConv2d)
     rows = channel_rows(real.weights, depthwise)
     scale = np.abs(rows).max(axis=1) / 127 if real.scale is None else real.scale
     scale = np.maximum(scale, reach / (input_scale * _ACCUMULATOR_STEPS_MAX))
     scale = np.maximum(scale, _FACTOR_MIN * output_scale / input_scale)
-    scale = scale.astype(np.float32).astype(np.float64)
+    scale = powers_of_two_apart(scale) if narrow else scale.astype(np.float32).astype(np.float64)
     levels = np.clip(np.rint(rows / scale[:, None]), -127, 127).astype(np.int8)
     laid_out = (levels.T if depthwise else levels).reshape(real.weights.shape)
-    bias = np.rint(real.bias / (input_scale * scale)).astype(np.int32)
-    return QuantizedWeights.from_scales(laid_out, bias, scale, input_scale, output_scale)
+    held = QuantizedWeights.from_scales(
+        laid_out, np.zeros(len(scale), np.int32), scale, input_scale, output_scale
+    )
+    units = bias_units(held.shift) if narrow else 1
+    bias = np.rint(real.bias / (input_scale * scale * units)) * units
+    return replace(held, bias=bias.astype(np.int32))

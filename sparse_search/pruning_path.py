@@ -22,7 +22,7 @@ the model has learned is lost, more than noise explains, and sparser steps lose 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import product, repeat
 from math import prod
 from typing import TypeAlias
 
@@ -161,12 +161,11 @@ def _steps(
     # Channels of a second method go from what the first one left; masks only grow.
     least = 1.0 - prod(1.0 - step.sparsity for step in own)
     most = max((step.sparsity for step in masks), default=0.0)
-    cuts = _levels(_STRUCTURED_KEPT, least) if structured else []
-    zeros = _levels(_OTHERS_KEPT, most) if other else []
-    count = min(len(levels) for levels in (cuts, zeros) if levels) if cuts or zeros else 0
-    for k in range(count):
-        first = own if structured is None else [_raised(own, structured, cuts[k])]
-        second = masks if other is None else [_raised(masks, other, zeros[k])]
+    cuts = _levels(_STRUCTURED_KEPT, least) if structured else repeat(0.0)
+    zeros = _levels(_OTHERS_KEPT, most) if other else repeat(0.0)
+    for cut, zero in zip(cuts, zeros, strict=False):
+        first = own if structured is None else [_raised(own, structured, cut)]
+        second = masks if other is None else [_raised(masks, other, zero)]
         yield replace(start, pruning=(*first, *second))
 
 

@@ -47,7 +47,9 @@ def fine_tune_quantized(
         The model of least int8 validation error; of equals the one before training, then the
         earlier epoch. A training that diverges ends there.
     """
-    tuned = FakeQuantizedNetwork(network, quantize(network, calibration_images))
+    narrow = codebook_bits is None
+    quantized = quantize(network, calibration_images, narrow=narrow)
+    tuned = FakeQuantizedNetwork(network, quantized, narrow=narrow)
     if codebook_bits is not None:
         tuned.fit_codebooks(codebook_bits)
     start = tuned.model()

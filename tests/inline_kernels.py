@@ -37,9 +37,12 @@ def write_inline_kernels(folder: Path, prefix: str, *, small: bool) -> Path:
     for kind, parameters in _PARAMETERS.items():
         opening = f"void {prefix}{kind}({parameters}int8_t *output)"
         names = [parameter.split("*")[-1] for parameter in parameters.split(", ") if parameter]
-        factors = "SS_SMALL_FACTORS" if small else "SS_ANY_FACTORS"
-        weighted = [factors] if "shift" in names else []
-        call = f"ss_{kind}_inline({', '.join([*names, 'output', *weighted])});"
+        arguments = [*names, "output"]
+        if "shift" in names:
+            channels = f"ss_wide({', '.join(names[-3:])})"
+            factors = "SS_SMALL_FACTORS" if small else "SS_ANY_FACTORS"
+            arguments = [*names[:-3], channels, "output", factors]
+        call = f"ss_{kind}_inline({', '.join(arguments)});"
         parts += [f"{opening};", opening, "{", f"    {call}", "}"]
     path = folder / "inline_kernels.c"
     path.write_text("\n".join([*parts, ""]))

@@ -1,6 +1,7 @@
 """Random graphs of every operator, and quantized models on them; what deployment is fuzzed with."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from sparse_search.graph import (
     same_padding,
     window_count,
 )
-from sparse_search.integer import channel_rows
+from sparse_search.integer import bias_units, channel_rows, powers_of_two_apart
 from sparse_search.memory import in_best_order
 from sparse_search.quantized import (
     INPUT_QUANTIZATION,
@@ -192,6 +193,7 @@ def random_model(
     graph: Graph,
     sparsity: float | None = None,
     codebook_bits: int | None = None,
+    narrow: bool | None = None,
 ) -> QuantizedModel:
     """Random int8 weights and scales on ``graph``, in its best order as those of ``quantize``.
 
@@ -200,6 +202,7 @@ def random_model(
         graph: What is computed.
         sparsity: Fraction of zero weights, in [0, 1]; None for a random one in each operator.
         codebook_bits: Weights of an operator take at most 2^bits values, zero among them.
+        narrow: Whether channels are; None for either, in each operator.
     """
     graph = in_best_order(graph)
     tensors = {graph.input.name: INPUT_QUANTIZATION}
@@ -228,10 +231,20 @@ def random_model(
                 generator, graph, op, zeros, codebook_bits, seen - source.zero_point
             )
             wanted = (factor * scale / source.scale).astype(np.float32).astype(np.float64)
-            weights[op.name] = QuantizedWeights.from_scales(
-                *held, wanted, source.scale, tensors[op.output].scale
+            short = generator.random() < 0.7 if narrow is None else narrow
+            scales = powers_of_two_apart(wanted) if short else wanted
+            made = QuantizedWeights.from_scales(
+                *held, scales, source.scale, tensors[op.output].scale
             )
+            weights[op.name] = _with_short_biases(made) if short else made
     return QuantizedModel(graph, tensors, weights)
+
+
+def _with_short_biases(held: QuantizedWeights) -> QuantizedWeights:
+    """The same with the nearest biases that narrow channels can hold."""
+    units = bias_units(held.shift)
+    bias = np.clip(np.rint(held.bias / units), 1 - 2**15, 2**15 - 1) * units
+    return replace(held, bias=bias.astype(np.int32))
 
 
 def _concat_quantization(

@@ -44,7 +44,7 @@ class MadeRun:
         """A candidate whose model has random weights, as many of them zero as it asks for."""
         rng = np.random.default_rng(candidate.id)
         sparsity = candidate.pruning[-1].sparsity if candidate.pruning else 0.0
-        model = random_model(rng, SPACE.build(candidate.architecture), sparsity)
+        model = random_model(rng, SPACE.build(candidate.architecture), sparsity, narrow=True)
         path = model_path(self.folder, candidate.id)
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)

@@ -66,4 +66,4 @@ def test_calls_are_those_of_the_c_source(seed: int) -> None:
         for step in lower(model, plan)
         for call in step.calls
     ]
-    assert kernel_calls(model.graph, [layer.encoding for layer in plan.layers]) == written
+    assert kernel_calls(model.graph, [(x.encoding, x.narrow) for x in plan.layers]) == written

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from runtime_structs import ConvGeometry, FullyConnectedGeometry, pointer
 
 from sparse_search.deploy.build import compile_c, find_compiler
-from sparse_search.deploy.encoded_kernels import kernel_name, paired
 from sparse_search.deploy.runtime_files import all_kernels, write_runtime
+from sparse_search.deploy.weighted_kernels import kernel_name, paired
 from sparse_search.encoding import ALL_ENCODINGS, encode_as, measured_options
 from sparse_search.graph import window_count
 from sparse_search.integer import Requantization, conv2d, dense

@@ -18,8 +18,8 @@ from runtime_structs import (
 )
 
 from sparse_search.deploy.build import Compiler, compile_c, find_compiler
-from sparse_search.deploy.encoded_kernels import kernel_name
 from sparse_search.deploy.runtime_files import all_kernels, write_runtime
+from sparse_search.deploy.weighted_kernels import kernel_name
 from sparse_search.encoding import ALL_ENCODINGS, encode_as
 from sparse_search.integer import ConcatInput, concat
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from random_models import random_images, random_model
 
 from sparse_search.deploy import export_c, verify
+from sparse_search.deploy.build import find_compiler
 from sparse_search.deploy.certificate import read_certificates
-from sparse_search.errors import ExportError, VerificationError
+from sparse_search.errors import ExportError, ToolMissingError, VerificationError
 from sparse_search.graph import Add, AvgPool2d, Conv2d, Dense, DepthwiseConv2d, Graph, Tensor
 from sparse_search.memory import plan_memory
 from sparse_search.quantized import QuantizedModel
@@ -224,3 +225,11 @@ def test_impossible_arguments_are_refused(folder: Path, images: NDArray[np.uint8
         verify(folder, images[:0])
     with pytest.raises(VerificationError, match="labels"):
         verify(folder, images, np.zeros(3, np.int64))
+
+
+def test_missing_compiler_names_packages() -> None:
+    """The error says what to install, or which CC is wrong."""
+    with pytest.raises(ToolMissingError, match="apt-get install gcc"):
+        find_compiler({"PATH": ""})
+    with pytest.raises(ToolMissingError, match="no-such-cc"):
+        find_compiler({"PATH": "/usr/bin:/bin", "CC": "no-such-cc -m32"})

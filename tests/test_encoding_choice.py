@@ -9,8 +9,8 @@ import pytest
 from conftest import requires_tool
 
 from sparse_search.deploy.build import Compiler, compile_c
-from sparse_search.deploy.encoded_kernels import kernel_name
 from sparse_search.deploy.runtime_files import write_runtime
+from sparse_search.deploy.weighted_kernels import kernel_name
 from sparse_search.encoding import (
     ALL_ENCODINGS,
     EncodingPolicy,

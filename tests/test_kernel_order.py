@@ -81,7 +81,7 @@ def address(array: NDArray[np.generic], offset: int = 0) -> ctypes.c_void_p:
 
 FUNCTIONS = [
     *((kind, f"{variant}_{kind}") for kind in WINDOWED for variant in ("ss", "speed")),
-    *(("conv2d", f"ss_conv2d_{ENCODING}{ending}") for ending in ("", "_pairs")),
+    *(("conv2d", f"ss_conv2d_{ENCODING}{ending}") for ending in ("", "_pairs", "_narrow")),
 ]
 
 
@@ -106,6 +106,8 @@ def test_output_may_lie_over_input_that_was_read(
                 generator.integers(2**30, 2**31, outputs).astype(np.int32),
                 generator.integers(-9, -5, outputs).astype(np.int8),
             ]
+            if "narrow" in name:
+                constants[1:3] = [constants[1].astype(np.int16), constants[2][:1]]
             if ENCODING in name:
                 encoded = encode_as(ENCODING, constants[0].reshape(outputs, -1).astype(np.int8))
                 constants[:1] = [encoded.positions, encoded.values]

@@ -20,7 +20,7 @@ SPACE = SearchSpace((10, 10, 1), CLASSES, max_filters=8)
 def dense_model(seed):
     """A quantized model of a random architecture, none of whose weights is zero."""
     rng = np.random.default_rng(seed)
-    model = random_model(rng, SPACE.build(SPACE.sample(rng)), 0.0)
+    model = random_model(rng, SPACE.build(SPACE.sample(rng)), 0.0, narrow=True)
     filled = {
         name: replace(held, weights=np.where(held.weights == 0, 1, held.weights).astype(np.int8))
         for name, held in model.weights.items()

@@ -108,6 +108,12 @@ def test_layers_keep_what_protects_them_and_lose_no_less_than_before() -> None:
     ]
 
 
+def test_a_model_without_weights_to_spare_loses_channels_only() -> None:
+    """Of 97 % no step of zeros is noticeable, so no pair of methods is, either."""
+    sparse = replace(MODEL, pruning=(PruningStep("magnitude", 0.97),))
+    assert {asked(path)[0][0] for path in plan(sparse)} == {("channels", 0.2)}
+
+
 def test_what_does_not_fit_or_is_not_smaller_is_left_out() -> None:
     """Later steps that do are kept; a path without any step is none."""
     fitting = plan(fits=lambda c: sum(s.sparsity for s in c.pruning) > 0.5)

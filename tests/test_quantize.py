@@ -20,6 +20,7 @@ from sparse_search.graph import (
     Tensor,
     same_padding,
 )
+from sparse_search.integer import channel_rows, narrow_channels
 from sparse_search.network import Network
 from sparse_search.quantize import CLIP_RATIOS, choose_quantization, quantize, range_quantization
 from sparse_search.quantized import (
@@ -121,7 +122,10 @@ def test_pruned_weights_stay_zero(seed: int) -> None:
 
 
 def test_weights_are_the_nearest_levels_of_their_channel() -> None:
-    """Symmetric, per output channel, for conv, depthwise and dense layouts alike."""
+    """Symmetric, per output channel, for conv, depthwise and dense layouts alike.
+
+    Wide channels have the finest scale, narrow ones the finest of a power of two.
+    """
     generator = np.random.default_rng(5)
     graph = Graph(
         (Tensor("input", (4, 4, 3)), Tensor("map", (3, 3, 3)), Tensor("logits", (1, 1, 4))),
@@ -131,16 +135,23 @@ def test_weights_are_the_nearest_levels_of_their_channel() -> None:
         ),
     )
     network = FloatStub(graph, random_weights(graph, generator))
-    model = quantize(network, random_images(graph, 8, generator))
-    depth, dense = network.weights["depth"][0], network.weights["output"][0]
-    for c in range(3):
-        scale = np.abs(depth[..., c]).max() / np.float64(127)
-        expected = np.rint(depth[..., c] / scale)
-        np.testing.assert_array_equal(model.weights["depth"].weights[..., c], expected)
-    for row in range(4):
-        scale = np.abs(dense[row]).max() / np.float64(127)
-        expected = np.rint(dense[row] / scale)
-        np.testing.assert_array_equal(model.weights["output"].weights[row], expected)
+    images = random_images(graph, 8, generator)
+    wide, narrow = (quantize(network, images, narrow=narrow) for narrow in (False, True))
+    for name in ("depth", "output"):
+        depthwise = name == "depth"
+        rows = channel_rows(network.weights[name][0].astype(np.float64), depthwise)
+        finest = np.abs(rows).max(axis=1) / 127
+        np.testing.assert_allclose(wide.weights[name].scale, finest, rtol=1e-6)
+        scale = narrow.weights[name].scale
+        assert ((scale >= finest) & (scale < 2.001 * finest)).all()
+        exponents = np.log2(scale / scale[0])
+        np.testing.assert_array_equal(exponents, np.rint(exponents))
+        for model in (wide, narrow):
+            held = model.weights[name]
+            expected = np.rint(rows / held.scale[:, None])
+            np.testing.assert_array_equal(channel_rows(held.weights, depthwise), expected)
+        assert narrow_channels(narrow.weights[name]) is not None
+        assert narrow_channels(wide.weights[name]) is None
 
 
 def test_range_contains_zero_and_both_ends() -> None:

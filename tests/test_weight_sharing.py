@@ -41,7 +41,7 @@ def dense(digits) -> Network:
 
 def levels(network: Network, calibration: np.ndarray) -> dict[str, np.ndarray]:
     """Weights of the int8 model, but for depthwise operators, by operator."""
-    model = quantize(network, calibration)
+    model = quantize(network, calibration, narrow=False)
     return {
         op.name: model.weights[op.name].weights
         for op, _ in network

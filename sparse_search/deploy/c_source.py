@@ -18,7 +18,14 @@ INTEGER_RANGES: Final = {
 }
 """What a value of each C type may be; INT32_MIN is left out since it has no C literal."""
 
-C_TYPE_BYTES: Final = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
+C_TYPE_BYTES: Final = {
+    "int8_t": 1,
+    "uint8_t": 1,
+    "int16_t": 2,
+    "uint16_t": 2,
+    "int32_t": 4,
+    "uint32_t": 4,
+}
 
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 _INDENT = "    "

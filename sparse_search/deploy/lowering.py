@@ -22,15 +22,15 @@ from ..graph import (
     Operator,
     WeightedOperator,
 )
-from ..integer import QuantizedWeights
+from ..integer import ChannelConstants, QuantizedWeights, narrow_channels, wide_channels
 from ..integer.checks import accumulator_reach
-from ..memory import KernelLibrary, MemoryPlan
+from ..memory import KernelLibrary, LayerCost, MemoryPlan
 from ..memory.lifetimes import find_lifetimes
 from ..memory.overlap import find_leads
 from ..quantized import QuantizedModel
 from .c_source import C_TYPE_BYTES, unique_identifiers
-from .encoded_kernels import kernel_name, positions_suffix
 from .records import Record, make_records
+from .weighted_kernels import kernel_name, positions_suffix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,8 @@ class KernelCall:
         kernel: The runtime function, also the name of its file.
         record: Its parameters.
         record_suffix: Last part of the record's name.
-        arrays: Constant arrays in the order of the kernel's arguments.
+        arrays: Constant arrays in the order of the kernel's arguments, those of the channels last.
+        narrow: Whether those of the channels are.
         small_factors: Whether every channel fulfils what ``ss_requantize_small`` asks for; False
             without weights.
         input_offsets: Where its inputs lie in the arena, in bytes.
@@ -72,6 +73,7 @@ class KernelCall:
     record: Record
     record_suffix: str
     arrays: tuple[ConstArray, ...]
+    narrow: bool
     small_factors: bool
     input_offsets: tuple[int, ...]
     output_offset: int
@@ -123,7 +125,7 @@ def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[Step, ...]:
         made = Step(
             operator=operator,
             identifier=identifier,
-            calls=_calls(model, operator, layer.encoding, offsets),
+            calls=_calls(model, operator, layer, offsets),
             output_offset=offsets[operator.output],
             output_bytes=graph.tensor(operator.output).size,
             text=describe(graph, operator),
@@ -139,24 +141,32 @@ def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[Step, ...]:
 
 
 def _calls(
-    model: QuantizedModel, operator: Operator, encoding: str | None, offsets: Mapping[str, int]
+    model: QuantizedModel, operator: Operator, layer: LayerCost, offsets: Mapping[str, int]
 ) -> tuple[KernelCall, ...]:
-    """The calls of one operator; ``encoding`` of its weights, ``offsets`` in bytes by tensor."""
+    """The calls of one operator; ``layer`` as planned, ``offsets`` in bytes by tensor."""
     arrays: tuple[ConstArray, ...] = ()
-    small = False
+    small, narrow, encoding = False, layer.narrow, layer.encoding or DENSE
     if isinstance(operator, WeightedOperator):
-        arrays = _weight_arrays(model, operator, encoding or DENSE)
-        small = _has_small_factors(operator, model.weights[operator.name])
-    kernel = kernel_name(operator.kind, encoding or DENSE)
+        held = model.weights[operator.name]
+        channels = narrow_channels(held) if narrow else wide_channels(held)
+        if channels is None:
+            raise ExportError(
+                f"{operator.name}: expected channels that are narrow as the memory plan says; call "
+                "plan_memory on the model that is exported"
+            )
+        arrays = (*_weight_arrays(model, operator, encoding), *_channel_arrays(channels))
+        small = _has_small_factors(operator, held)
+    kernel = kernel_name(operator.kind, encoding, narrow=narrow)
     records = make_records(model, operator)
     sources = tuple(offsets[tensor] for tensor in operator.inputs)
     target = offsets[operator.output]
     if not isinstance(operator, Concat):
-        return (KernelCall(kernel, records[0], "geometry", arrays, small, sources, target),)
+        call = KernelCall(kernel, records[0], "geometry", arrays, narrow, small, sources, target)
+        return (call,)
     calls = []
     for number, (name, record) in enumerate(zip(operator.inputs, records, strict=True), start=1):
         suffix = f"geometry{number}"
-        calls.append(KernelCall(kernel, record, suffix, (), False, (offsets[name],), target))
+        calls.append(KernelCall(kernel, record, suffix, (), False, False, (offsets[name],), target))
         target += model.graph.tensor(name).size
     return tuple(calls)
 
@@ -209,7 +219,7 @@ def check_plan(model: QuantizedModel, plan: MemoryPlan, kernels: KernelLibrary) 
 def _weight_arrays(
     model: QuantizedModel, operator: WeightedOperator, kind: str
 ) -> tuple[ConstArray, ...]:
-    """The constants of an operator, its weights in the encoding called ``kind``."""
+    """The weights of an operator in the encoding called ``kind``."""
     held = model.weights[operator.name]
     rows = held.weights.reshape(model.graph.bias_count(operator), -1)
     try:
@@ -228,11 +238,15 @@ def _weight_arrays(
     else:
         suffix = "weights" if kind == DENSE else "values"
         stored.append(ConstArray(suffix, "int8_t", encoded.values))
+    return tuple(stored)
+
+
+def _channel_arrays(channels: ChannelConstants) -> tuple[ConstArray, ...]:
+    """What is kept for every channel, in the order of the kernels' arguments."""
     return (
-        *stored,
-        ConstArray("bias", "int32_t", held.bias),
-        ConstArray("multiplier", "int32_t", held.multiplier),
-        ConstArray("shift", "int8_t", held.shift),
+        ConstArray("bias", f"{channels.bias.dtype}_t", channels.bias),
+        ConstArray("multiplier", "int32_t", channels.multiplier),
+        ConstArray("shift", "int8_t", channels.shift),
     )
 
 

@@ -13,8 +13,8 @@ from ..encoding import ENCODINGS
 from ..encoding.encodings import DENSE
 from ..graph import Add, Concat, Graph, WeightedOperator
 from .code_table import read_table
-from .encoded_kernels import kernel_name
 from .manifest import Manifest
+from .weighted_kernels import kernel_name
 
 HARNESS_BYTES: Final = 0
 """Of .data and .bss: the harness keeps what it needs on its stack."""
@@ -56,7 +56,8 @@ def predict(manifest: Manifest, graph: Graph, core: str) -> Prediction:
     shared = manifest.optimize == "size"
     # The table holds shared kernels.
     code = read_table().get(core) if shared else None
-    calls = kernel_calls(graph, [layer["encoding"] for layer in plan["layers"]])
+    layers = [(layer["encoding"], layer.get("narrow", False)) for layer in plan["layers"]]
+    calls = kernel_calls(graph, layers)
     return Prediction(
         arena_bytes=int(plan["arena_bytes"]),
         data_bytes=0,
@@ -68,16 +69,17 @@ def predict(manifest: Manifest, graph: Graph, core: str) -> Prediction:
     )
 
 
-def kernel_calls(graph: Graph, encodings: Iterable[str | None]) -> list[tuple[str, int]]:
+def kernel_calls(graph: Graph, layers: Iterable[tuple[str | None, bool]]) -> list[tuple[str, int]]:
     """(kernel, number of arguments) of every call in the C of a model.
 
     Args:
         graph: Of the model.
-        encodings: Of each operator's weights; None for one without weights.
+        layers: Of each operator the encoding of its weights, None for one without, and whether the
+            constants of its channels are narrow.
     """
     calls: list[tuple[str, int]] = []
-    for operator, encoding in zip(graph.operators, encodings, strict=True):
-        kernel = kernel_name(operator.kind, encoding or DENSE)
+    for operator, (encoding, narrow) in zip(graph.operators, layers, strict=True):
+        kernel = kernel_name(operator.kind, encoding or DENSE, narrow=narrow)
         if isinstance(operator, WeightedOperator):
             parts = ENCODINGS[encoding or DENSE]
             # geometry, input, bias, multiplier, shift, output; positions; values or their places

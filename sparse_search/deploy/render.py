@@ -10,10 +10,10 @@ from ..formats import Layout, Optimize
 from ..memory import MemoryPlan
 from ..quantized import QuantizedModel
 from . import c_source
-from .encoded_kernels import paired
 from .layout import EXAMPLES, SOURCE_FOLDER
 from .lowering import KernelCall, Step
 from .runtime_files import RUNTIME_DIR, files_for, inline_header
+from .weighted_kernels import inline_name, paired
 
 _COMPACT = """\
 # For speed, compilers align records to words, which would leave gaps. This file has no loop over
@@ -188,10 +188,14 @@ def _specialised(source: Source, step: Step) -> str:
     count = len(call.input_offsets)
     inputs = ["input"] if count == 1 else [f"input{number + 1}" for number in range(count)]
     parameters = [*(f"const int8_t *{name}" for name in inputs), "int8_t *output"]
-    arguments = [*_arguments(stem, call, inputs, "output")]
+    arguments = _arguments(stem, call, inputs, "output")
     if call.arrays:
-        arguments.append("SS_SMALL_FACTORS" if call.small_factors else "SS_ANY_FACTORS")
-    body = c_source.call(f"{call.kernel}_inline", arguments)
+        # The last three arrays are those of the channels.
+        form = "ss_narrow" if call.narrow else "ss_wide"
+        channels = f"{form}({', '.join(arguments[-4:-1])})"
+        factors = "SS_SMALL_FACTORS" if call.small_factors else "SS_ANY_FACTORS"
+        arguments = [*arguments[:-4], channels, arguments[-1], factors]
+    body = c_source.call(inline_name(call.kernel), arguments)
     opening = c_source.declaration(f"{stem}_run", parameters).removesuffix(";")
     return f"\nSS_NEVER_INLINE {opening}\n{{\n{body}\n}}\n"
 

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..encoding import ALL_ENCODINGS
-from .encoded_kernels import OPERATORS, kernel_name, kernel_text, paired
+from .weighted_kernels import inline_name, kernel_text, weighted_kernels
 
 RUNTIME_DIR = Path(__file__).parent / "runtime"
 
@@ -25,18 +24,16 @@ def runtime_text(name: str) -> str:
 def all_kernels() -> tuple[str, ...]:
     """Every function of the runtime, sorted."""
     written = {path.stem for path in RUNTIME_DIR.glob("ss_*.c")}
-    encoded = {kernel_name(kind, e) for kind in OPERATORS for e in ALL_ENCODINGS}
-    pairs = {pair for kernel in encoded if (pair := paired(kernel)) is not None}
-    return tuple(sorted(written | encoded | pairs))
+    return tuple(sorted(written | {*weighted_kernels()}))
 
 
 def inline_header(kernel: str) -> str | None:
     """The header by which a kernel can be specialised; None where there is none.
 
-    >>> inline_header("ss_conv2d"), inline_header("ss_concat")
+    >>> inline_header("ss_conv2d_narrow"), inline_header("ss_concat")
     ('ss_conv2d_inline.h', None)
     """
-    name = f"{kernel}_inline.h"
+    name = f"{inline_name(kernel)}.h"
     return name if (RUNTIME_DIR / name).is_file() else None
 
 
@@ -46,8 +43,8 @@ def files_for(kernels: Iterable[str], headers: Iterable[str] = ()) -> tuple[str,
     A kernel is a function; it lives in the C file of the same name, which names what it includes.
 
     >>> files_for(["ss_fully_connected"])
-    ('ss_fully_connected.c', 'ss_fully_connected.h', 'ss_fully_connected_geometry.h',
-     'ss_platform.h', 'ss_requantize.h', 'ss_target.h')
+    ('ss_channels.h', 'ss_fully_connected.c', 'ss_fully_connected.h', 'ss_fully_connected_dense.h',
+     'ss_fully_connected_geometry.h', 'ss_platform.h', 'ss_requantize.h', 'ss_target.h')
     """
     needed: set[str] = set()
     pending = [*(f"{kernel}.c" for kernel in kernels), *headers]

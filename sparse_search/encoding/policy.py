@@ -18,11 +18,14 @@ class EncodingPolicy:
             kernel, as estimated for a Cortex-M4 (``costs``); None for no cap.
         count_code: Choose for the whole model so that weights and the machine code of the kernels
             that read them are least together, as estimated for a Cortex-M4.
+        narrow_channels: Constants of channels are kept in few bytes where they can be
+            (``integer.channels``).
     """
 
     allowed: tuple[str, ...] = ALL_ENCODINGS
     max_mac_cost: float | None = None
     count_code: bool = False
+    narrow_channels: bool = True
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.allowed if name not in ALL_ENCODINGS]
@@ -41,5 +44,9 @@ class EncodingPolicy:
     def from_dict(values: dict[str, Any]) -> "EncodingPolicy":
         """The inverse of ``dataclasses.asdict``, also after JSON."""
         return EncodingPolicy(
-            tuple(values["allowed"]), values["max_mac_cost"], bool(values["count_code"])
+            tuple(values["allowed"]),
+            values["max_mac_cost"],
+            bool(values["count_code"]),
+            # Plans of earlier versions know wide channels only.
+            bool(values.get("narrow_channels", False)),
         )

@@ -14,6 +14,14 @@ from .arithmetic import (
     requantize,
     rescale,
 )
+from .channels import (
+    BIAS_STEPS_MAX,
+    ChannelConstants,
+    bias_units,
+    narrow_channels,
+    powers_of_two_apart,
+    wide_channels,
+)
 from .concat import ConcatInput, concat
 from .elementwise import ADD_LEFT_SHIFT, AddParameters, add
 from .linear import conv2d, dense, depthwise_conv2d
@@ -21,24 +29,30 @@ from .pooling import average_pool2d, max_pool2d
 
 __all__ = [
     "ADD_LEFT_SHIFT",
+    "BIAS_STEPS_MAX",
     "INPUT_QUANTIZATION",
     "LEFT_SHIFT_MAX",
     "MULTIPLIER_MIN",
     "RIGHT_SHIFT_MAX",
     "AddParameters",
+    "ChannelConstants",
     "ConcatInput",
     "QuantizedWeights",
     "Requantization",
     "TensorQuantization",
     "add",
     "average_pool2d",
+    "bias_units",
     "channel_rows",
     "concat",
     "conv2d",
     "dense",
     "depthwise_conv2d",
     "max_pool2d",
+    "narrow_channels",
+    "powers_of_two_apart",
     "quantize_multiplier",
     "requantize",
     "rescale",
+    "wide_channels",
 ]

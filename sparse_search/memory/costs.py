@@ -2,9 +2,9 @@
 
 Flash of a weighted operator:
     weights      as encoded (``storage``)
-    bias         int32 per output channel
+    bias         int32 per output channel; int16 where channels are narrow (``integer.channels``)
     requantize   per output channel an int32 multiplier and a shift: int8 in the exported C,
-                 int32 in CMSIS-NN
+                 int32 in CMSIS-NN; where channels are narrow one multiplier for all
     table        one fixed-size parameter record per operator, as the exported C declares it; a
                  concatenation has one for each input
 
@@ -17,6 +17,7 @@ from math import prod
 
 from ..encoding import Option
 from ..graph import Concat, Graph, Operator, WeightedOperator
+from ..integer.channels import narrow_bytes
 from .kernels import KernelLibrary
 
 TABLE_BYTES = {
@@ -43,6 +44,7 @@ class LayerCost:
         biases: Number of biases.
         nonzeros: Number of nonzero weights, biases not included.
         encoding: Name of the encoding of the weights; None without weights.
+        narrow: Whether the constants of its channels are narrow.
         weight_bytes: Flash of the encoded weights.
         bias_bytes: Flash of the biases.
         requantize_bytes: Flash of multipliers and shifts.
@@ -58,6 +60,7 @@ class LayerCost:
     biases: int
     nonzeros: int
     encoding: str | None
+    narrow: bool
     weight_bytes: int
     bias_bytes: int
     requantize_bytes: int
@@ -87,6 +90,8 @@ def layer_cost(
     nonzeros: int,
     stored: Option | None,
     kernels: KernelLibrary,
+    *,
+    narrow: bool,
 ) -> LayerCost:
     """The costs of ``operator``, of whose weights ``nonzeros`` are not zero.
 
@@ -96,8 +101,9 @@ def layer_cost(
         nonzeros: Of its weights.
         stored: How its weights are stored; None without weights.
         kernels: Whose kernels run the model.
+        narrow: Whether the constants of its channels are narrow, if it has any.
     """
-    weights = biases = macs = 0
+    weights = biases = macs = bias_bytes = requantize_bytes = 0
     output_shape = graph.shape(operator.output)
     records = len(operator.inputs) if isinstance(operator, Concat) else 1
     if isinstance(operator, WeightedOperator):
@@ -105,6 +111,10 @@ def layer_cost(
         biases = output_shape[2]
         # Every weight is used once per position of the output; a vector has one position.
         macs = weights * output_shape[0] * output_shape[1]
+        shift_bytes = 1 if kernels is KernelLibrary.RUNTIME else 4
+        bias_bytes, requantize_bytes = 4 * biases, (4 + shift_bytes) * biases
+        if narrow:
+            bias_bytes, requantize_bytes = narrow_bytes(biases)
     return LayerCost(
         name=operator.name,
         kind=operator.kind,
@@ -113,9 +123,10 @@ def layer_cost(
         biases=biases,
         nonzeros=nonzeros,
         encoding=None if stored is None else stored.encoding,
+        narrow=narrow and biases > 0,
         weight_bytes=0 if stored is None else stored.bytes,
-        bias_bytes=4 * biases,
-        requantize_bytes=(5 if kernels is KernelLibrary.RUNTIME else 8) * biases,
+        bias_bytes=bias_bytes,
+        requantize_bytes=requantize_bytes,
         table_bytes=records * TABLE_BYTES[operator.kind],
         input_bytes=sum(graph.tensor(name).size for name in set(operator.inputs)),
         output_bytes=prod(output_shape),

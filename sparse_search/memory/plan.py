@@ -17,7 +17,7 @@ from .lifetimes import BufferKind, Lifetime, find_lifetimes, live_bytes
 from .offsets import DEFAULT_MAX_NODES, place
 from .order import in_best_order
 from .overlap import find_leads
-from .storage import nonzero_weights, stored_weights
+from .storage import has_narrow_channels, nonzero_weights, stored_weights
 
 if TYPE_CHECKING:
     from ..quantized import QuantizedModel
@@ -210,7 +210,8 @@ def plan_memory(
     Quantized models already are in that order (``in_best_order``), since theirs is executed.
 
     The weights of a model are encoded, so their bytes are exact. Those of a graph are the most that
-    as many nonzeros can take, wherever they are; what depends on that is not predicted.
+    as many nonzeros can take, wherever they are; what depends on that is not predicted. Channels of
+    a graph are narrow unless its weights will share values, as ``levels`` makes them.
 
     Args:
         subject: A graph, whose nonzeros are predicted from ``sparsity``, or a quantized model,
@@ -251,7 +252,11 @@ def plan_memory(
         step_bytes=placement.step_bytes,
         optimal=placement.optimal,
         layers=tuple(
-            layer_cost(graph, op, nonzeros.get(op.name, 0), stored.get(op.name), kernels)
+            layer_cost(
+                *(graph, op, nonzeros.get(op.name, 0), stored.get(op.name), kernels),
+                narrow=policy.narrow_channels
+                and has_narrow_channels(subject, op, kernels, codebook_bits),
+            )
             for op in graph.operators
         ),
         policy=policy,

@@ -18,7 +18,8 @@ from ..encoding import (
     predicted_options,
 )
 from ..errors import MemoryPlanError
-from ..graph import Conv2d, DepthwiseConv2d, Graph, WeightedOperator
+from ..graph import Conv2d, DepthwiseConv2d, Graph, Operator, WeightedOperator
+from ..integer import narrow_channels
 from .kernels import KernelLibrary
 
 if TYPE_CHECKING:
@@ -102,3 +103,17 @@ def stored_weights(
 def _rows(graph: Graph, operator: WeightedOperator, weights: NDArray[Any]) -> NDArray[np.int8]:
     """The weights as [output channels, weights of each]."""
     return weights.reshape(graph.bias_count(operator), -1)
+
+
+def has_narrow_channels(
+    subject: "Graph | QuantizedModel",
+    operator: Operator,
+    kernels: KernelLibrary,
+    codebook_bits: int | None,
+) -> bool:
+    """Whether the constants of an operator's channels are narrow, or those of a graph will be."""
+    if kernels is not KernelLibrary.RUNTIME or not isinstance(operator, WeightedOperator):
+        return False
+    if isinstance(subject, Graph):
+        return codebook_bits is None
+    return narrow_channels(subject.weights[operator.name]) is not None

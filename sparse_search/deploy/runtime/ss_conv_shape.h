@@ -61,14 +61,14 @@ SS_INLINE ss_conv_shape ss_conv_shape_of(const ss_conv_geometry *geometry)
     return s;
 }
 
-SS_INLINE ss_output ss_conv_output(const ss_conv_geometry *geometry, const int32_t *bias,
-                                   const int32_t *multiplier, const int8_t *shift, int small)
+SS_INLINE ss_output ss_conv_output(const ss_conv_geometry *geometry, ss_channels channels,
+                                   int small)
 {
     const int32_t zero_point = SS_READ_I8(&geometry->output_zero_point);
     const int32_t act_min = SS_READ_I8(&geometry->act_min);
     const int32_t act_max = SS_READ_I8(&geometry->act_max);
 
-    return ss_output_of(bias, multiplier, shift, zero_point, act_min, act_max, small);
+    return ss_output_of(channels, zero_point, act_min, act_max, small);
 }
 
 #endif

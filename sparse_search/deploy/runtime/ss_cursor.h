@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What ss_conv2d_kernel.h and ss_fully_connected_kernel.h read weights with.
+ * What ss_conv2d_encoded.h and ss_fully_connected_encoded.h read weights with.
  *
  * A kernel's file includes one ss_values_*.h, which says how stored weights are written, then one
  * ss_positions_*.h, which says which weights are stored, then the kernel. ss_positions_*.h defines

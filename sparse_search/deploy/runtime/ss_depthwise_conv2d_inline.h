@@ -78,7 +78,7 @@ SS_INLINE void ss_depthwise_word(const ss_conv_shape *shape, ss_depthwise_window
 SS_INLINE void ss_depthwise_vector(const ss_conv_shape *shape, ss_depthwise_window window,
                                    const ss_output *to, int32_t channel, int8_t *output)
 {
-    int32x4_t sums = vldrwq_s32(to->bias + channel);
+    int32x4_t sums = ss_mve_biases(&to->channels, channel);
 
     for (; window.rows > 0; window.rows--) {
         SS_UNROLL(5)
@@ -92,7 +92,7 @@ SS_INLINE void ss_depthwise_vector(const ss_conv_shape *shape, ss_depthwise_wind
         window.input += shape->input_row;
         window.weights += shape->kernel_row;
     }
-    sums = ss_mve_scale_channels(sums, to->multiplier + channel, to->shift + channel, to->small);
+    sums = ss_mve_scale_channels(sums, &to->channels, channel, to->small);
     vstrbq_s32(output + channel, ss_mve_clamp(sums, to->zero_point, to->act_min, to->act_max));
 }
 #endif
@@ -118,12 +118,10 @@ SS_INLINE void ss_depthwise_pixel(const ss_conv_shape *shape, ss_depthwise_windo
 }
 
 SS_INLINE void ss_depthwise_conv2d_inline(const ss_conv_geometry *geometry, const int8_t *input,
-                                          const int8_t *weights, const int32_t *bias,
-                                          const int32_t *multiplier, const int8_t *shift,
-                                          int8_t *output, int small)
+                                          const int8_t *weights, ss_channels channels, int8_t *output, int small)
 {
     const ss_conv_shape shape = ss_conv_shape_of(geometry);
-    const ss_output to = ss_conv_output(geometry, bias, multiplier, shift, small);
+    const ss_output to = ss_conv_output(geometry, channels, small);
     ss_depthwise_window window;
 
     window.zero_point = SS_READ_I8(&geometry->input_zero_point);

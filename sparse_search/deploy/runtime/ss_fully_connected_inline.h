@@ -11,13 +11,12 @@
 
 SS_INLINE void ss_fully_connected_inline(const ss_fully_connected_geometry *geometry,
                                          const int8_t *input, const int8_t *weights,
-                                         const int32_t *bias, const int32_t *multiplier,
-                                         const int8_t *shift, int8_t *output, int small)
+                                         ss_channels channels, int8_t *output, int small)
 {
     const int32_t count = (int32_t)SS_READ_U32(&geometry->in_count);
     const int32_t outputs = SS_READ_U16(&geometry->out_count);
     const ss_output to =
-        ss_output_of(bias, multiplier, shift, SS_READ_I8(&geometry->output_zero_point),
+        ss_output_of(channels, SS_READ_I8(&geometry->output_zero_point),
                      SS_READ_I8(&geometry->act_min), SS_READ_I8(&geometry->act_max), small);
     const ss_block block = {input, 0, weights, count, SS_READ_I8(&geometry->input_zero_point),
                             1,     count, 0,   0};

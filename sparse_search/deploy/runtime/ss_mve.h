@@ -7,7 +7,7 @@
 
 #include <arm_mve.h>
 
-#include "ss_target.h"
+#include "ss_channels.h"
 
 /* Four accumulators times multiplier * 2^(shift - 31), rounded as in ss_requantize.h; `small` is
  * the constant 1 where all shifts are to the right. */
@@ -30,11 +30,26 @@ SS_INLINE int32x4_t ss_mve_scale_all(int32x4_t sums, int32_t multiplier, int32_t
     return shift == 0 ? high : vrshlq_n_s32(vaddq_s32(high, vshrq_n_s32(high, 31)), shift);
 }
 
-/* The same for consecutive channels that are multiplied and shifted each in its way. */
-SS_INLINE int32x4_t ss_mve_scale_channels(int32x4_t sums, const int32_t *multiplier,
-                                          const int8_t *shift, int small)
+/* The biases of four channels, from `channel` on. */
+SS_INLINE int32x4_t ss_mve_biases(const ss_channels *channels, int32_t channel)
 {
-    return ss_mve_scale(sums, vldrwq_s32(multiplier), vldrbq_s32(shift), small);
+    int32x4_t left;
+
+    if (!channels->narrow) {
+        return vldrwq_s32(channels->bias + channel);
+    }
+    left = vsubq_s32(vdupq_n_s32(-SS_BIAS_FRACTION), vldrbq_s32(channels->shift + channel));
+    return vshlq_s32(vldrhq_s32(channels->short_bias + channel), vmaxq_s32(left, vdupq_n_s32(0)));
+}
+
+/* Accumulators of four channels, from `channel` on, each multiplied and shifted in its way. */
+SS_INLINE int32x4_t ss_mve_scale_channels(int32x4_t sums, const ss_channels *channels,
+                                          int32_t channel, int small)
+{
+    const int32x4_t multiplier = channels->narrow ? vdupq_n_s32(channels->common)
+                                                  : vldrwq_s32(channels->multiplier + channel);
+
+    return ss_mve_scale(sums, multiplier, vldrbq_s32(channels->shift + channel), small);
 }
 
 /* Adds the zero point and clamps. */

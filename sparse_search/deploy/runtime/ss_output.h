@@ -2,33 +2,30 @@
  *
  * How an accumulator becomes an output.
  *
- * multiplier  int32 [channels] } see ss_requantize.h
- * shift       int8 [channels]  }
+ * channels    see ss_channels.h
  * small       a constant: SS_SMALL_FACTORS where every channel fulfils what ss_requantize_small
  *             asks for, else SS_ANY_FACTORS
  */
 #ifndef SS_OUTPUT_H
 #define SS_OUTPUT_H
 
+#include "ss_channels.h"
 #include "ss_requantize.h"
 
 #define SS_ANY_FACTORS 0
 #define SS_SMALL_FACTORS 1
 
 typedef struct {
-    const int32_t *bias;
-    const int32_t *multiplier;
-    const int8_t *shift;
+    ss_channels channels;
     int32_t zero_point;
     int32_t act_min, act_max; /* clamp, after the zero point is added */
     int small;
 } ss_output;
 
-SS_INLINE ss_output ss_output_of(const int32_t *bias, const int32_t *multiplier,
-                                 const int8_t *shift, int32_t zero_point, int32_t act_min,
+SS_INLINE ss_output ss_output_of(ss_channels channels, int32_t zero_point, int32_t act_min,
                                  int32_t act_max, int small)
 {
-    const ss_output to = {bias, multiplier, shift, zero_point, act_min, act_max, small};
+    const ss_output to = {channels, zero_point, act_min, act_max, small};
 
     return to;
 }

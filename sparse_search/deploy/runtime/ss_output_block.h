@@ -20,7 +20,7 @@ SS_INLINE void ss_begin_block(const ss_output *to, int32_t channel, int32_t *sum
     for (int o = 0; o < outputs; o++) {
         SS_UNROLL(4)
         for (int p = 0; p < pixels; p++) {
-            sums[p * outputs + o] = SS_READ_I32(to->bias + channel + o);
+            sums[p * outputs + o] = ss_bias(&to->channels, channel + o);
         }
     }
 }
@@ -37,8 +37,8 @@ SS_INLINE void ss_finish_block(const ss_output *to, int32_t channel, const int32
         SS_UNROLL(2)
         for (int p = 0; p < pixels; p++) {
             const int32x4_t values =
-                ss_mve_scale_channels(vldrwq_s32(sums + p * outputs), to->multiplier + channel,
-                                      to->shift + channel, to->small);
+                ss_mve_scale_channels(vldrwq_s32(sums + p * outputs), &to->channels, channel,
+                                      to->small);
 
             vstrbq_s32(output + p * stride,
                        ss_mve_clamp(values, to->zero_point, to->act_min, to->act_max));
@@ -48,8 +48,8 @@ SS_INLINE void ss_finish_block(const ss_output *to, int32_t channel, const int32
 #endif
     SS_UNROLL(4)
     for (int o = 0; o < outputs; o++) {
-        const int32_t multiplier = SS_READ_I32(to->multiplier + channel + o);
-        const int32_t shift = SS_READ_I8(to->shift + channel + o);
+        const int32_t multiplier = ss_multiplier(&to->channels, channel + o);
+        const int32_t shift = ss_shift(&to->channels, channel + o);
 
         SS_UNROLL(4)
         for (int p = 0; p < pixels; p++) {

@@ -19,6 +19,7 @@
 #define SS_RODATA PROGMEM
 #define SS_READ_I8(pointer) ((int8_t)pgm_read_byte(pointer))
 #define SS_READ_U8(pointer) ((uint8_t)pgm_read_byte(pointer))
+#define SS_READ_I16(pointer) ((int16_t)pgm_read_word(pointer))
 #define SS_READ_U16(pointer) ((uint16_t)pgm_read_word(pointer))
 #define SS_READ_I32(pointer) ((int32_t)pgm_read_dword(pointer))
 #define SS_READ_U32(pointer) ((uint32_t)pgm_read_dword(pointer))
@@ -26,6 +27,7 @@
 #define SS_RODATA
 #define SS_READ_I8(pointer) (*(pointer))
 #define SS_READ_U8(pointer) (*(pointer))
+#define SS_READ_I16(pointer) (*(pointer))
 #define SS_READ_U16(pointer) (*(pointer))
 #define SS_READ_I32(pointer) (*(pointer))
 #define SS_READ_U32(pointer) (*(pointer))

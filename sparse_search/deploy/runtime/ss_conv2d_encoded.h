@@ -65,11 +65,11 @@ SS_INLINE void ss_encoded_pixels(ss_cursor *cursor, ss_encoded_window window, co
         int32_t sums[2];
         int32_t multiplier, shift;
 
-        sums[0] = SS_READ_I32(to->bias + channel);
+        sums[0] = ss_bias(&to->channels, channel);
         sums[1] = sums[0];
         ss_encoded_channel(cursor, window, sums);
-        multiplier = SS_READ_I32(to->multiplier + channel);
-        shift = SS_READ_I8(to->shift + channel);
+        multiplier = ss_multiplier(&to->channels, channel);
+        shift = ss_shift(&to->channels, channel);
         output[channel] = ss_finish(to, sums[0], multiplier, shift);
         if (pixels == 2) {
             output[channels + channel] = ss_finish(to, sums[1], multiplier, shift);
@@ -78,11 +78,10 @@ SS_INLINE void ss_encoded_pixels(ss_cursor *cursor, ss_encoded_window window, co
 }
 
 void SS_KERNEL(const ss_conv_geometry *geometry, const int8_t *input,
-               SS_POSITIONS_PARAMETER SS_VALUES_PARAMETERS, const int32_t *bias,
-               const int32_t *multiplier, const int8_t *shift, int8_t *output)
+               SS_POSITIONS_PARAMETER SS_VALUES_PARAMETERS, SS_CHANNELS_PARAMETERS, int8_t *output)
 {
     const ss_conv_shape shape = ss_conv_shape_read(geometry);
-    const ss_output to = ss_conv_output(geometry, bias, multiplier, shift, SS_ANY_FACTORS);
+    const ss_output to = ss_conv_output(geometry, SS_CHANNELS, SS_ANY_FACTORS);
 
     for (int32_t out_y = 0; out_y < shape.out_h; out_y++) {
         const int32_t in_y = out_y * shape.s_h - shape.pad_top;

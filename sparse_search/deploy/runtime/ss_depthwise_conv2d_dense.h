@@ -1,14 +1,15 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "ss_depthwise_conv2d.h"
-
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The depthwise convolution that stores every weight, written once: the body of SS_KERNEL,
+ * whose arguments are those of ss_depthwise_conv2d. SS_NARROW says in which form the channels are.
+ */
 #include "ss_conv_shape.h"
 
-void ss_depthwise_conv2d(const ss_conv_geometry *geometry, const int8_t *input,
-                         const int8_t *weights, const int32_t *bias, const int32_t *multiplier,
-                         const int8_t *shift, int8_t *output)
+void SS_KERNEL(const ss_conv_geometry *geometry, const int8_t *input, const int8_t *weights,
+               SS_CHANNELS_PARAMETERS, int8_t *output)
 {
     const ss_conv_shape shape = ss_conv_shape_read(geometry);
-    const ss_output to = ss_conv_output(geometry, bias, multiplier, shift, SS_ANY_FACTORS);
+    const ss_output to = ss_conv_output(geometry, SS_CHANNELS, SS_ANY_FACTORS);
     const int32_t zero_point = SS_READ_I8(&geometry->input_zero_point);
     const int32_t channels = shape.in_c;
 
@@ -28,7 +29,7 @@ void ss_depthwise_conv2d(const ss_conv_geometry *geometry, const int8_t *input,
             for (int32_t channel = 0; channel < channels; channel++) {
                 const int8_t *elements = window + channel;
                 const int8_t *taps = window_weights + channel;
-                int32_t sum = SS_READ_I32(bias + channel);
+                int32_t sum = ss_bias(&to.channels, channel);
 
                 for (int32_t row = rows.first; row < rows.end; row++) {
                     for (int32_t i = 0; i < run; i += channels) {
@@ -37,8 +38,8 @@ void ss_depthwise_conv2d(const ss_conv_geometry *geometry, const int8_t *input,
                     elements += shape.input_row;
                     taps += shape.kernel_row;
                 }
-                *output++ = ss_finish(&to, sum, SS_READ_I32(multiplier + channel),
-                                      SS_READ_I8(shift + channel));
+                *output++ = ss_finish(&to, sum, ss_multiplier(&to.channels, channel),
+                                      ss_shift(&to.channels, channel));
             }
         }
     }
