@@ -7,12 +7,15 @@ r"""What pruning, codebooks and encodings save in the linked firmware of a board
 
 ``search`` looks for dense networks for MNIST of at most 4 KB of flash and of RAM, beginning with
 plain ones of three convolutions. ``measure`` takes any run: for every model that ``sparse-search
-prune`` has pruned, the model as it is, with every weight in a byte, beside the smallest model of
-its paths whose int8 validation error is at most 0.2 points higher. Both are exported, linked for a
-Cortex-M4 (``firmware``) and measured on the test set. ``bench_flash.csv`` has a row for each:
+prune`` has pruned, the model as it is, beside the smallest model of its paths whose int8 validation
+error is at most 0.2 points higher. As it is means int8 as TFLite and CMSIS-NN keep it: a byte for
+every weight, and for every channel bias and multiplier of 32 bits and a shift. Both are exported,
+linked for a Cortex-M4 (``firmware``) and measured on the test set. ``bench_flash.csv`` has a row
+for each:
 
 dense, pruned              candidate, and what was done to it
 *_flash_bytes              as planned
+dense_narrow_bytes         the same of the dense model with channels of 3 bytes
 *_constants                read-only data of the linked file: weights, biases, tables
 *_firmware                 all flash of the linked file: constants, runtime, start-up
 cut, firmware_cut          fraction of constants and of the firmware that is gone
@@ -53,7 +56,8 @@ from .provenance import add_arguments, write_results
 LARGEST_BYTES = 4096
 MODELS = 5
 _FILTERS = ((8, 14, 16), (6, 12, 16), (4, 8, 12), (3, 6, 8))
-_DENSE = EncodingPolicy(allowed=("dense",))
+_DENSE = EncodingPolicy(allowed=("dense",), narrow_channels=False)
+_NARROW = EncodingPolicy(allowed=("dense",))
 
 
 def search(run: Path, data_dir: Path | None, candidates: int) -> None:
@@ -72,7 +76,7 @@ def search(run: Path, data_dir: Path | None, candidates: int) -> None:
             EvaluationConfig.for_dataset(data),
             final_epochs=40,
             final_fine_tuning_epochs=16,
-            final_clustering_epochs=32,
+            final_clustering_epochs=60,
             final_quantized_epochs=6,
         ),
         **defaults(limits),
@@ -131,6 +135,7 @@ def measure(
         "candidate": evaluation.candidate.id,
         "what": describe_pruning(evaluation.candidate) or "as it is",
         "flash_bytes": plan.flash_bytes,
+        "narrow_bytes": plan_memory(model, policy=_NARROW).flash_bytes,
         "constants": sizes.constants,
         "firmware": sizes.flash,
         "val_error": evaluation.objectives[ERROR],
@@ -147,6 +152,7 @@ def compare(dense: dict[str, Any], pruned: dict[str, Any]) -> dict[str, Any]:
             row[f"{kind}_{name}"] = (
                 side[name] if isinstance(side[name], int) else round(side[name], 4)
             )
+    row["dense_narrow_bytes"] = dense["narrow_bytes"]
     row["cut"] = round(1.0 - pruned["constants"] / dense["constants"], 3)
     row["firmware_cut"] = round(1.0 - pruned["firmware"] / dense["firmware"], 3)
     return row

@@ -65,8 +65,8 @@ class Row:
         view: What is folded out in front of the network.
         epochs: Of the final dense training.
         fine_tuning_epochs: After each pruning step.
-        codebook_epochs: With few different weights, where the model has a codebook.
         quantized_epochs: In the exact integer arithmetic, at the end.
+        codebook_epochs: The same of a model with a codebook.
     """
 
     name: str
@@ -79,8 +79,8 @@ class Row:
     view: View = field(default=View())
     epochs: int = 45
     fine_tuning_epochs: int = 15
-    codebook_epochs: int = 20
     quantized_epochs: int = 6
+    codebook_epochs: int = 40
 
     def space(self, input_shape: Shape, class_count: int) -> SearchSpace:
         """Where the row is searched: small networks, without what never paid in them.

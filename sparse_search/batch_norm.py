@@ -54,28 +54,6 @@ def batch_norm(x: Tensor, norm: Norm, relu: bool) -> Tensor:
     return functional.relu_(y) if relu else y
 
 
-@torch.no_grad()
-def measure_statistics(network: nn.Module, images: Tensor) -> None:
-    """Sets every running mean and variance to those of one batch, and leaves the rest as it is.
-
-    Each layer reads what the layers before it make with their new statistics (arXiv:2105.07576,
-    section 3). Needed where weights have changed and nothing was trained since.
-
-    Args:
-        network: Its batch norms are changed in place; in evaluation mode afterwards.
-        images: As the network reads them, some thousands.
-    """
-    norms = [module for module in network.modules() if isinstance(module, Norm)]
-    usual = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 1.0
-    network.train()
-    network(images)
-    network.eval()
-    for norm, momentum in zip(norms, usual, strict=True):
-        norm.momentum = momentum
-
-
 def batch_norm_in_rows(x: Tensor, norm: Norm, relu: bool) -> Tensor:
     """The same in training for maps [n, c, h, w] of any size."""
     result = _BatchNormInRows.apply(  # type: ignore[no-untyped-call]

@@ -40,7 +40,6 @@ from .quantized import QuantizedModel
 from .rungs import Rungs
 from .space import SearchSpace
 from .training import Criterion, TrainingConfig, default_augmentation, error_rate, train
-from .weight_sharing import share_weights
 from .workers import Device
 
 _PLAN_METRICS = (
@@ -76,11 +75,11 @@ class EvaluationConfig:
         quantized_epochs: Quantization-aware training at the end, in the search; 0 for
             quantization after training.
         final_quantized_epochs: The same of a model of the front.
-        clustering_epochs: Fine-tuning with few different weights of a candidate with a codebook, in
-            the search; at ``fine_tuning_rate``, before the quantization-aware training.
-        final_clustering_epochs: The same of a model of the front.
         quantized_rate: Learning rate of quantization-aware training, as a fraction of that of the
             training.
+        clustering_epochs: Quantization-aware training of a candidate with a codebook, in the
+            search, in place of ``quantized_epochs``: weights have further to go.
+        final_clustering_epochs: The same of a model of the front.
     """
 
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -95,9 +94,9 @@ class EvaluationConfig:
     final_distillation: Distillation = field(default_factory=Distillation)
     quantized_epochs: int = 0
     final_quantized_epochs: int = 4
-    clustering_epochs: int = 2
-    final_clustering_epochs: int = 16
     quantized_rate: float = 0.1
+    clustering_epochs: int = 2
+    final_clustering_epochs: int = 20
 
     @staticmethod
     def for_dataset(dataset: Dataset) -> "EvaluationConfig":
@@ -139,18 +138,16 @@ class EvaluationConfig:
         epochs = self.fine_tuning_epochs if candidate.searching else self.final_fine_tuning_epochs
         return self._tuning(candidate, epochs, self.fine_tuning_rate)
 
-    def clustering(self, candidate: Candidate) -> TrainingConfig:
-        """Training with few different weights, after pruning."""
-        epochs = self.clustering_epochs if candidate.searching else self.final_clustering_epochs
-        return self._tuning(candidate, epochs, self.fine_tuning_rate)
-
     def teaching(self, candidate: Candidate) -> Distillation:
         """What fine-tuning learns from the network before pruning."""
         return self.distillation if candidate.searching else self.final_distillation
 
     def quantized_tuning(self, candidate: Candidate) -> TrainingConfig:
         """Training in the arithmetic of the int8 model, at the end; maybe of no epochs."""
-        epochs = self.quantized_epochs if candidate.searching else self.final_quantized_epochs
+        search, final = self.quantized_epochs, self.final_quantized_epochs
+        if candidate.codebook_bits is not None:
+            search, final = self.clustering_epochs, self.final_clustering_epochs
+        epochs = search if candidate.searching else final
         return self._tuning(candidate, epochs, self.quantized_rate)
 
     def _tuning(self, candidate: Candidate, epochs: int, rate: float) -> TrainingConfig:
@@ -315,25 +312,14 @@ class Evaluator:
         self, candidate: Candidate, network: Network, criterion: Criterion | None
     ) -> QuantizedModel:
         config, bits = self.config.quantized_tuning(candidate), candidate.codebook_bits
-        generator = self._torch_generator(candidate.id, 2 + len(candidate.pruning))
-        if bits is not None:
-            network = share_weights(
-                network,
-                self.dataset,
-                self.config.clustering(candidate),
-                self._calibration_images(),
-                generator,
-                bits,
-                criterion=criterion,
-            )
-        elif config.epochs == 0:
+        if bits is None and config.epochs == 0:
             return quantize(network, self._calibration_images())
         return fine_tune_quantized(
             network,
             self.dataset,
             config,
             self._calibration_images(),
-            generator,
+            self._torch_generator(candidate.id, 2 + len(candidate.pruning)),
             codebook_bits=bits,
             criterion=criterion,
         )

@@ -57,19 +57,17 @@ _UNITS_MAX = 2.0**16
 class FakeQuantizedNetwork(nn.Module):
     """A network in the arithmetic of its int8 model; trained like a ``Network``."""
 
-    def __init__(self, network: Network, start: QuantizedModel, *, narrow: bool = True) -> None:
+    def __init__(self, network: Network, start: QuantizedModel) -> None:
         """Takes weights and masks from a network, which is not changed.
 
         Args:
             network: Of a graph without padded pooling.
             start: The network quantized; ranges of tensors stay as they are here.
-            narrow: Whether its channels are.
         """
         super().__init__()
         self.graph = start.graph
         self.codebooks: Mapping[str, Codebook] = {}
         self._tensors = start.tensors
-        self._narrow = narrow
         self._layers = nn.ModuleDict(
             {
                 op.name: _Layer(op, network, start.weights[op.name].scale, start.tensors[op.output])
@@ -110,10 +108,7 @@ class FakeQuantizedNetwork(nn.Module):
         def choose(name: str, reach: Reach) -> TensorQuantization:
             return wide_enough(self._tensors[name], reach)
 
-        levels = assign_levels(
-            *(self.graph, lambda op: self._layer(op.name).real_weights(), choose),
-            narrow=self._narrow,
-        )
+        levels = assign_levels(self.graph, lambda op: self._layer(op.name).real_weights(), choose)
         weights = dict(levels.weights)
         for name, codebook in self.codebooks.items():
             held = weights[name]

@@ -10,7 +10,6 @@
 
 Narrow channels are what flash holds in 3 bytes each and not 9: the s_w[c] of an operator differ by
 powers of two and its biases are multiples of their unit. Readers of other formats need not know.
-Where weights share few values, a channel of any gain has to have any scale, so channels are wide.
 
 Every scale is a float32 number, as .tflite files hold them, and M is their quotient in double
 precision: whoever reads the scales from a file gets the same multipliers, to the last bit.
@@ -100,8 +99,6 @@ def assign_levels(
     graph: Graph,
     real_weights: Callable[[WeightedOperator], RealWeights],
     choose: Callable[[str, Reach], TensorQuantization],
-    *,
-    narrow: bool,
 ) -> Levels:
     """Ranges and integers of every tensor and operator, in execution order.
 
@@ -110,7 +107,6 @@ def assign_levels(
         real_weights: Of an operator.
         choose: Range of the tensor of a name and a reach; not asked for the input, nor for the
             outputs of pooling, which keep their input's.
-        narrow: Whether channels are.
     """
     tensors = {graph.input.name: INPUT_QUANTIZATION}
     weights: dict[str, QuantizedWeights] = {}
@@ -125,9 +121,9 @@ def assign_levels(
             real, scale = real_weights(operator), tensors[operator.inputs[0]].scale
             reach = _channel_reach(real, operator, scale)
             wanted = choose(name, _activated(float(reach.max()), operator.activation))
-            tensors[name] = (_holds_bias(wanted, real.bias) if narrow else wanted).single()
+            tensors[name] = _holds_bias(wanted, real.bias).single()
             weights[operator.name] = _quantized_weights(
-                real, operator, reach, scale, tensors[name].scale, narrow=narrow
+                real, operator, reach, scale, tensors[name].scale
             )
     return Levels(graph, tensors, weights)
 
@@ -172,20 +168,18 @@ def _quantized_weights(
     reach: Reals,
     input_scale: float,
     output_scale: float,
-    *,
-    narrow: bool,
 ) -> QuantizedWeights:
     depthwise = isinstance(operator, DepthwiseConv2d)
     rows = channel_rows(real.weights, depthwise)
     scale = np.abs(rows).max(axis=1) / 127 if real.scale is None else real.scale
     scale = np.maximum(scale, reach / (input_scale * _ACCUMULATOR_STEPS_MAX))
     scale = np.maximum(scale, _FACTOR_MIN * output_scale / input_scale)
-    scale = powers_of_two_apart(scale) if narrow else scale.astype(np.float32).astype(np.float64)
+    scale = powers_of_two_apart(scale)
     levels = np.clip(np.rint(rows / scale[:, None]), -127, 127).astype(np.int8)
     laid_out = (levels.T if depthwise else levels).reshape(real.weights.shape)
     held = QuantizedWeights.from_scales(
         laid_out, np.zeros(len(scale), np.int32), scale, input_scale, output_scale
     )
-    units = bias_units(held.shift) if narrow else 1
+    units = bias_units(held.shift)
     bias = np.rint(real.bias / (input_scale * scale * units)) * units
     return replace(held, bias=bias.astype(np.int32))

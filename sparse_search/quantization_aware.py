@@ -47,9 +47,7 @@ def fine_tune_quantized(
         The model of least int8 validation error; of equals the one before training, then the
         earlier epoch. A training that diverges ends there.
     """
-    narrow = codebook_bits is None
-    quantized = quantize(network, calibration_images, narrow=narrow)
-    tuned = FakeQuantizedNetwork(network, quantized, narrow=narrow)
+    tuned = FakeQuantizedNetwork(network, quantize(network, calibration_images))
     if codebook_bits is not None:
         tuned.fit_codebooks(codebook_bits)
     start = tuned.model()

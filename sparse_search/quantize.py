@@ -51,7 +51,6 @@ def quantize(
     images: NDArray[np.uint8],
     *,
     clip_ratios: Sequence[float] = CLIP_RATIOS,
-    narrow: bool = True,
 ) -> QuantizedModel:
     """Quantizes a network to int8, its operators in the order that needs least memory.
 
@@ -59,7 +58,6 @@ def quantize(
         network: In evaluation mode.
         images: Calibration images of the training split, uint8 [n, H, W, C]; some hundreds.
         clip_ratios: Fractions in (0, 1] of a tensor's observed range that are tried.
-        narrow: Whether flash shall hold 3 bytes of a channel and not 9 (``integer.channels``).
 
     Returns:
         The model whose integer forward approximates the network.
@@ -83,7 +81,7 @@ def quantize(
         ratios = (1.0,) if name in unclipped else tuple(clip_ratios)
         return _output_quantization(observed[name], reach, ratios)
 
-    return assign_levels(graph, real_weights, choose, narrow=narrow).model()
+    return assign_levels(graph, real_weights, choose).model()
 
 
 def choose_quantization(

@@ -119,7 +119,10 @@ class TestQuantization:
         final, pruned = (replace(search, effort=effort) for effort in ("final", "pruned"))
         tunings = [config.quantized_tuning(c) for c in (search, final, pruned)]
         assert [t.epochs for t in tunings] == [0, 7, 7]
-        assert [config.clustering(c).epochs for c in (search, final, pruned)] == [3, 9, 9]
+        few = [replace(c, codebook_bits=4) for c in (search, final, pruned)]
+        clustering = [config.quantized_tuning(c) for c in few]
+        assert [t.epochs for t in clustering] == [3, 9, 9]
+        assert clustering[0].learning_rate == pytest.approx(0.2 * TRAINING.learning_rate)
         assert tunings[0].learning_rate == pytest.approx(0.2 * TRAINING.learning_rate)
         always = replace(config, quantized_epochs=5)
         assert always.quantized_tuning(search).epochs == 5

@@ -41,7 +41,7 @@ def random_quantized(seed: int, sparsity: float, bits: int | None = None) -> Qua
 def test_a_prediction_bounds_every_model_with_as_many_zeros(seed: int, bits: int | None) -> None:
     """Wherever the nonzeros are and whichever values they take, no layer needs more.
 
-    Channels of a model without codebook are narrow, as those that ``quantize`` makes.
+    Its channels are narrow, as those that ``quantize`` makes.
     """
     generator = np.random.default_rng(seed)
     model = random_quantized(seed, float(generator.uniform(0, 1)))

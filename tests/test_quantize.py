@@ -124,7 +124,7 @@ def test_pruned_weights_stay_zero(seed: int) -> None:
 def test_weights_are_the_nearest_levels_of_their_channel() -> None:
     """Symmetric, per output channel, for conv, depthwise and dense layouts alike.
 
-    Wide channels have the finest scale, narrow ones the finest of a power of two.
+    Scales are the finest that are powers of two apart.
     """
     generator = np.random.default_rng(5)
     graph = Graph(
@@ -136,22 +136,19 @@ def test_weights_are_the_nearest_levels_of_their_channel() -> None:
     )
     network = FloatStub(graph, random_weights(graph, generator))
     images = random_images(graph, 8, generator)
-    wide, narrow = (quantize(network, images, narrow=narrow) for narrow in (False, True))
+    model = quantize(network, images)
     for name in ("depth", "output"):
         depthwise = name == "depth"
         rows = channel_rows(network.weights[name][0].astype(np.float64), depthwise)
         finest = np.abs(rows).max(axis=1) / 127
-        np.testing.assert_allclose(wide.weights[name].scale, finest, rtol=1e-6)
-        scale = narrow.weights[name].scale
+        held = model.weights[name]
+        scale = held.scale
         assert ((scale >= finest) & (scale < 2.001 * finest)).all()
         exponents = np.log2(scale / scale[0])
         np.testing.assert_array_equal(exponents, np.rint(exponents))
-        for model in (wide, narrow):
-            held = model.weights[name]
-            expected = np.rint(rows / held.scale[:, None])
-            np.testing.assert_array_equal(channel_rows(held.weights, depthwise), expected)
-        assert narrow_channels(narrow.weights[name]) is not None
-        assert narrow_channels(wide.weights[name]) is None
+        expected = np.rint(rows / scale[:, None])
+        np.testing.assert_array_equal(channel_rows(held.weights, depthwise), expected)
+        assert narrow_channels(held) is not None
 
 
 def test_range_contains_zero_and_both_ends() -> None:

@@ -211,7 +211,7 @@ def plan_memory(
 
     The weights of a model are encoded, so their bytes are exact. Those of a graph are the most that
     as many nonzeros can take, wherever they are; what depends on that is not predicted. Channels of
-    a graph are narrow unless its weights will share values, as ``levels`` makes them.
+    a graph are narrow, as ``levels`` makes them.
 
     Args:
         subject: A graph, whose nonzeros are predicted from ``sparsity``, or a quantized model,
@@ -254,8 +254,7 @@ def plan_memory(
         layers=tuple(
             layer_cost(
                 *(graph, op, nonzeros.get(op.name, 0), stored.get(op.name), kernels),
-                narrow=policy.narrow_channels
-                and has_narrow_channels(subject, op, kernels, codebook_bits),
+                narrow=policy.narrow_channels and has_narrow_channels(subject, op, kernels),
             )
             for op in graph.operators
         ),

@@ -106,14 +106,11 @@ def _rows(graph: Graph, operator: WeightedOperator, weights: NDArray[Any]) -> ND
 
 
 def has_narrow_channels(
-    subject: "Graph | QuantizedModel",
-    operator: Operator,
-    kernels: KernelLibrary,
-    codebook_bits: int | None,
+    subject: "Graph | QuantizedModel", operator: Operator, kernels: KernelLibrary
 ) -> bool:
     """Whether the constants of an operator's channels are narrow, or those of a graph will be."""
     if kernels is not KernelLibrary.RUNTIME or not isinstance(operator, WeightedOperator):
         return False
     if isinstance(subject, Graph):
-        return codebook_bits is None
+        return True
     return narrow_channels(subject.weights[operator.name]) is not None
