@@ -104,7 +104,7 @@ def choose(
     found = next(o.candidate for o in outcomes if o.candidate.id == candidate_id)
     pruning = found.pruning
     if magnitude is not None:
-        pruning = (PruningStep("magnitude", magnitude),)
+        pruning = (PruningStep("magnitude", magnitude),) if magnitude else ()
     final = Candidate(
         _FINAL_ID,
         found.architecture,
@@ -216,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("row", nargs="?", choices=list(ROWS))
     parser.add_argument("--candidates", type=int, default=40, help="of the search")
     parser.add_argument("--candidate", type=int, help="that is chosen")
-    parser.add_argument("--magnitude", type=float, help="its sparsity; default: as found")
+    parser.add_argument("--magnitude", type=float, help="its sparsity, 0 for none; default: as found")
     parser.add_argument("--codebook-bits", type=int, help="of its weights; default: any weights")
     parser.add_argument("--run", type=Path, help="where it was found")
     parser.add_argument("--seed", type=int, default=0)

@@ -133,6 +133,8 @@ ROWS: Final = {
         Row(
             *("mnist-2k", "mnist", Limits(2048, 2048, *_OURS), "none: 2 KB of RAM, 2 KB of flash"),
             max_filters=24,
+            epochs=80,
+            codebook_epochs=60,
         ),
         Row(
             *("binary-sparse", "cifar10-binary", Limits(1280, 780, *_SPARSE), "SpArSe 73.84 %"),
