@@ -23,6 +23,7 @@ import argparse
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
@@ -43,7 +44,13 @@ from sparse_search.graph import (
     Tensor,
     WeightedOperator,
 )
-from sparse_search.integer import INPUT_QUANTIZATION, QuantizedWeights, TensorQuantization
+from sparse_search.integer import (
+    INPUT_QUANTIZATION,
+    QuantizedWeights,
+    TensorQuantization,
+    bias_units,
+    powers_of_two_apart,
+)
 from sparse_search.memory import KernelLibrary, plan_memory
 from sparse_search.quantized import QuantizedModel
 
@@ -107,7 +114,7 @@ def _graph(input_shape: Shape, operator: Operator, output_shape: Shape) -> Graph
 
 
 def random_model(graph: Graph) -> QuantizedModel:
-    """Random weights under which outputs are spread over all int8 values."""
+    """Random weights under which outputs are spread over all int8 values; channels are narrow."""
     generator = np.random.default_rng(0)
     tensors = {graph.input.name: INPUT_QUANTIZATION}
     weights = {}
@@ -120,12 +127,14 @@ def random_model(graph: Graph) -> QuantizedModel:
         if isinstance(operator, WeightedOperator):
             outputs = graph.bias_count(operator)
             held = generator.integers(-127, 128, graph.weight_shape(operator)).astype(np.int8)
-            bias = generator.integers(-3000, 3000, outputs).astype(np.int32)
+            bias = generator.integers(-3000, 3000, outputs)
             fan_in = held.size / outputs
-            scale = generator.uniform(0.5, 1, outputs) / (40 * np.sqrt(fan_in))
-            weights[operator.name] = QuantizedWeights.from_scales(
-                held, bias, scale, source.scale, 0.021
+            scale = powers_of_two_apart(generator.uniform(0.5, 1, outputs) / (40 * np.sqrt(fan_in)))
+            made = QuantizedWeights.from_scales(
+                held, bias.astype(np.int32), scale, source.scale, 0.021
             )
+            units = bias_units(made.shift)
+            weights[operator.name] = replace(made, bias=(bias // units * units).astype(np.int32))
     return QuantizedModel(graph, tensors, weights)
 
 
@@ -153,7 +162,11 @@ def code_and_stack(
     ).stdout
     others = {f"model_{name}" for name in ("input", "output", "invoke", "argmax")}
     for operator in export.manifest.graph["operators"][:-1]:
-        others |= {f"model_{operator['name']}_run", f"ss_{operator['kind']}"}
+        others |= {
+            f"model_{operator['name']}_run",
+            f"ss_{operator['kind']}",
+            f"ss_{operator['kind']}_narrow",
+        }
     sections = [line.split() for line in listing.splitlines() if line.startswith(".text")]
     sizes = [int(s) for name, s, _ in sections if name.removeprefix(".text.") not in others]
     reports = [o.with_suffix(".su").read_text().splitlines() for o in objects]

@@ -216,7 +216,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("row", nargs="?", choices=list(ROWS))
     parser.add_argument("--candidates", type=int, default=40, help="of the search")
     parser.add_argument("--candidate", type=int, help="that is chosen")
-    parser.add_argument("--magnitude", type=float, help="its sparsity, 0 for none; default: as found")
+    parser.add_argument(
+        "--magnitude", type=float, help="its sparsity, 0 for none; default: as found"
+    )
     parser.add_argument("--codebook-bits", type=int, help="of its weights; default: any weights")
     parser.add_argument("--run", type=Path, help="where it was found")
     parser.add_argument("--seed", type=int, default=0)

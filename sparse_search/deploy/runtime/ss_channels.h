@@ -39,13 +39,12 @@ typedef struct {
     const int16_t *short_bias; /* NULL if wide */
     const int32_t *multiplier;
     const int8_t *shift;
-    int32_t common;            /* the multiplier of all channels, if narrow */
     int narrow;                /* a constant */
 } ss_channels;
 
 SS_INLINE ss_channels ss_wide(const int32_t *bias, const int32_t *multiplier, const int8_t *shift)
 {
-    const ss_channels channels = {bias, NULL, multiplier, shift, 0, 0};
+    const ss_channels channels = {bias, NULL, multiplier, shift, 0};
 
     return channels;
 }
@@ -53,7 +52,7 @@ SS_INLINE ss_channels ss_wide(const int32_t *bias, const int32_t *multiplier, co
 SS_INLINE ss_channels ss_narrow(const int16_t *bias, const int32_t *multiplier,
                                 const int8_t *shift)
 {
-    const ss_channels channels = {NULL, bias, multiplier, shift, SS_READ_I32(multiplier), 1};
+    const ss_channels channels = {NULL, bias, multiplier, shift, 1};
 
     return channels;
 }
@@ -65,7 +64,7 @@ SS_INLINE int32_t ss_shift(const ss_channels *channels, int32_t channel)
 
 SS_INLINE int32_t ss_multiplier(const ss_channels *channels, int32_t channel)
 {
-    return channels->narrow ? channels->common : SS_READ_I32(channels->multiplier + channel);
+    return SS_READ_I32(channels->multiplier + (channels->narrow ? 0 : channel));
 }
 
 SS_INLINE int32_t ss_bias(const ss_channels *channels, int32_t channel)

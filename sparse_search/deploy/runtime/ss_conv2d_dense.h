@@ -29,7 +29,7 @@ void SS_KERNEL(const ss_conv_geometry *geometry, const int8_t *input, const int8
             for (int32_t channel = 0; channel < shape.out_c; channel++) {
                 const int8_t *elements = window;
                 const int8_t *taps = channel_weights;
-                int32_t sum = ss_bias(&to.channels, channel);
+                int32_t sum = 0;
 
                 for (int32_t row = rows.first; row < rows.end; row++) {
                     for (int32_t i = 0; i < run; i++) {
@@ -38,6 +38,7 @@ void SS_KERNEL(const ss_conv_geometry *geometry, const int8_t *input, const int8
                     elements += shape.input_row;
                     taps += shape.kernel_row;
                 }
+                sum += ss_bias(&to.channels, channel);
                 *output++ = ss_finish(&to, sum, ss_multiplier(&to.channels, channel),
                                       ss_shift(&to.channels, channel));
                 channel_weights += shape.k_h * shape.kernel_row;

@@ -62,17 +62,16 @@ SS_INLINE void ss_encoded_pixels(ss_cursor *cursor, ss_encoded_window window, co
     window.inputs.pixels = pixels;
     ss_begin(cursor);
     for (int32_t channel = 0; channel < channels; channel++) {
-        int32_t sums[2];
-        int32_t multiplier, shift;
+        int32_t sums[2] = {0, 0};
+        int32_t bias, multiplier, shift;
 
-        sums[0] = ss_bias(&to->channels, channel);
-        sums[1] = sums[0];
         ss_encoded_channel(cursor, window, sums);
+        bias = ss_bias(&to->channels, channel);
         multiplier = ss_multiplier(&to->channels, channel);
         shift = ss_shift(&to->channels, channel);
-        output[channel] = ss_finish(to, sums[0], multiplier, shift);
+        output[channel] = ss_finish(to, sums[0] + bias, multiplier, shift);
         if (pixels == 2) {
-            output[channels + channel] = ss_finish(to, sums[1], multiplier, shift);
+            output[channels + channel] = ss_finish(to, sums[1] + bias, multiplier, shift);
         }
     }
 }

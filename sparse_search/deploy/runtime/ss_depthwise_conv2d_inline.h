@@ -26,9 +26,8 @@ typedef struct {
 SS_INLINE void ss_depthwise_channel(const ss_conv_shape *shape, ss_depthwise_window window,
                                     const ss_output *to, int32_t channel, int8_t *output)
 {
-    int32_t sum;
+    int32_t sum = 0;
 
-    ss_begin_block(to, channel, &sum, 1, 1);
     for (; window.rows > 0; window.rows--) {
         SS_UNROLL(5)
         for (int32_t x = 0; x < window.columns; x++) {
@@ -49,9 +48,8 @@ SS_INLINE void ss_depthwise_word(const ss_conv_shape *shape, ss_depthwise_window
                                  const ss_output *to, int32_t channel, int8_t *output)
 {
     const int32_t addend = ss_both(-window.zero_point);
-    int32_t sums[4];
+    int32_t sums[4] = {0, 0, 0, 0};
 
-    ss_begin_block(to, channel, sums, 1, 4);
     for (; window.rows > 0; window.rows--) {
         SS_UNROLL(5)
         for (int32_t x = 0; x < window.columns; x++) {

@@ -92,14 +92,14 @@ SS_INLINE void ss_block_outputs(ss_block block, const ss_output *to, int32_t cha
     int32_t channel = 0;
 
     for (; channel + outputs <= channels; channel += outputs) {
-        ss_begin_block(to, channel, sums, pixels, outputs);
+        ss_begin_block(sums, pixels * outputs);
         ss_dot_window(block, pixels, outputs, sums);
         ss_finish_block(to, channel, sums, pixels, outputs, output + channel, channels);
         block.weights += outputs * block.weights_stride;
     }
     if (channels % outputs != 0) {
         for (; channel < channels; channel++) {
-            ss_begin_block(to, channel, sums, pixels, 1);
+            ss_begin_block(sums, pixels);
             ss_dot_window(block, pixels, 1, sums);
             ss_finish_block(to, channel, sums, pixels, 1, output + channel, channels);
             block.weights += block.weights_stride;

@@ -19,12 +19,13 @@ void SS_KERNEL(const ss_fully_connected_geometry *geometry, const int8_t *input,
     const ss_channels channels = SS_CHANNELS;
 
     for (int32_t out = 0; out < out_count; out++) {
-        int32_t sum = ss_bias(&channels, out);
+        int32_t sum = 0;
 
         for (uint32_t i = 0; i < in_count; i++) {
             sum += (int32_t)SS_READ_I8(weights + i) * ((int32_t)input[i] - zero_point);
         }
         weights += in_count;
+        sum += ss_bias(&channels, out);
         sum = ss_requantize(sum, ss_multiplier(&channels, out), ss_shift(&channels, out));
         output[out] = ss_clamp(sum, output_zero_point, act_min, act_max);
     }

@@ -23,10 +23,11 @@ void SS_KERNEL(const ss_fully_connected_geometry *geometry, const int8_t *input,
 
     ss_begin(&cursor);
     for (int32_t out = 0; out < out_count; out++) {
-        int32_t sum = ss_bias(&channels, out);
+        int32_t sum = 0;
 
         ss_begin_row(&cursor);
         ss_dot(&cursor, inputs, in_count, &sum);
+        sum += ss_bias(&channels, out);
         sum = ss_requantize(sum, ss_multiplier(&channels, out), ss_shift(&channels, out));
         output[out] = ss_clamp(sum, output_zero_point, act_min, act_max);
     }

@@ -46,7 +46,7 @@ SS_INLINE int32x4_t ss_mve_biases(const ss_channels *channels, int32_t channel)
 SS_INLINE int32x4_t ss_mve_scale_channels(int32x4_t sums, const ss_channels *channels,
                                           int32_t channel, int small)
 {
-    const int32x4_t multiplier = channels->narrow ? vdupq_n_s32(channels->common)
+    const int32x4_t multiplier = channels->narrow ? vdupq_n_s32(*channels->multiplier)
                                                   : vldrwq_s32(channels->multiplier + channel);
 
     return ss_mve_scale(sums, multiplier, vldrbq_s32(channels->shift + channel), small);
