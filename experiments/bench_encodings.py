@@ -111,6 +111,11 @@ class Count:
         return [places * term for term in (self.stored, skipped, outputs, runs)]
 
 
+def _kernel(kind: str, encoding: str) -> str:
+    """The runtime function that models of today call."""
+    return kernel_name(kind, encoding, narrow=True)
+
+
 def random_weights(layer: Layer, sparsity: float) -> NDArray[np.int8]:
     """int8 [outputs, weights of each] of three nonzero values; a fifth of the columns is empty."""
     generator = np.random.default_rng(len(layer.name))
@@ -131,11 +136,11 @@ def program(layer: Layer, weights: NDArray[np.int8]) -> str:
     outputs = layer.shape[0]
     parts = [
         '#include "bench.h"',
-        *(f'#include "{kernel_name(layer.kind, name)}.h"' for name in options),
+        *(f'#include "{_kernel(layer.kind, name)}.h"' for name in options),
         record(layer),
         c_source.array("int8_t", "input", generator.integers(-128, 128, inputs).tolist()),
-        c_source.array("int32_t", "bias", generator.integers(-999, 999, outputs).tolist()),
-        c_source.array("int32_t", "multiplier", [1 << 30] * outputs),
+        c_source.array("int16_t", "bias", generator.integers(-99, 99, outputs).tolist()),
+        c_source.array("int32_t", "multiplier", [1 << 30]),
         c_source.array("int8_t", "shift", [-8] * outputs),
         *(f"static int8_t {n}[{layer.size**2 * outputs}];" for n in ("expected", "output")),
     ]
@@ -151,7 +156,7 @@ def program(layer: Layer, weights: NDArray[np.int8]) -> str:
                 arguments.append(f"{name}_{suffix}")
         target = "expected" if name == "dense" else "output"
         arguments += ["bias", "multiplier", "shift", target]
-        call = f"{kernel_name(layer.kind, name)}({', '.join(arguments)})"
+        call = f"{_kernel(layer.kind, name)}({', '.join(arguments)})"
         calls.append(f'    MEASURE("{name}", {call}, {target});')
     return "\n".join([*parts, "void bench(void)\n{", *calls, "}", ""])
 
@@ -177,7 +182,7 @@ def record(layer: Layer) -> str:
 
 def measure(core: Core, folder: Path) -> list[Count]:
     """Instructions of every kernel on every layer at every sparsity."""
-    kernels = sorted({kernel_name(kind, name) for kind in ENCODED for name in ALL_ENCODINGS})
+    kernels = sorted({_kernel(kind, name) for kind in ENCODED for name in ALL_ENCODINGS})
     include = [folder, BOARD]
     sources = write_runtime(folder, kernels)
     runtime = compile_objects(core, sources, folder, include=include, flags=("-O2",))
@@ -205,7 +210,7 @@ def code_bytes(compiler: Compiler, folder: Path) -> dict[str, int]:
     found = {}
     for kind in ENCODED:
         for encoding in ALL_ENCODINGS:
-            name = kernel_name(kind, encoding)
+            name = _kernel(kind, encoding)
             (source,) = write_runtime(folder, [name])
             compile_c(compiler, [source], folder / "code.o", flags=("-Os", "-c"))
             listing = subprocess.run(
@@ -230,7 +235,7 @@ def fit(counts: Sequence[Count], code: Mapping[str, int]) -> list[dict[str, Any]
         factors, _ = nnls(terms / measured[:, None], np.ones(len(measured)))
         factors = np.round(factors, 1)
         errors = terms @ factors / measured - 1
-        sizes = {code[kernel_name(kind, count.encoding)] for count in members}
+        sizes = {code[_kernel(kind, count.encoding)] for count in members}
         rows.append(
             {
                 "operator": kind,
@@ -263,7 +268,7 @@ def main() -> None:
             "stored": c.stored,
             "bytes": c.bytes,
             "instructions": round(c.instructions),
-            "code_bytes": code[kernel_name(c.layer.kind, c.encoding)],
+            "code_bytes": code[_kernel(c.layer.kind, c.encoding)],
         }
         for c in counts
     ]

@@ -131,7 +131,7 @@ def test_code_sizes_are_near_those_of_this_compiler(tmp_path: Path) -> None:
     compiler = Compiler((requires_tool("arm-none-eabi-gcc"), "-mcpu=cortex-m4", "-mthumb"), "")
     for kind in ("conv2d", "dense", "depthwise_conv2d"):
         for encoding in ("dense",) if kind == "depthwise_conv2d" else ALL_ENCODINGS[::7]:
-            (source,) = write_runtime(tmp_path, [kernel_name(kind, encoding)])
+            (source,) = write_runtime(tmp_path, [kernel_name(kind, encoding, narrow=True)])
             compile_c(compiler, [source], tmp_path / "code.o", flags=("-Os", "-c"))
             found = text_bytes(tmp_path / "code.o")
             assert found == pytest.approx(kernel_code_bytes(kind, encoding), rel=0.2)
