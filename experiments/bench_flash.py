@@ -2,8 +2,8 @@ r"""What pruning, codebooks and encodings save in the linked firmware of a board
 
     python -m experiments.bench_flash search RUN --data-dir DATA --candidates 5 \
         --start experiments/results/models/bench_flash.json
-    sparse-search prune RUN --data-dir DATA --candidate 100000 --methods magnitude \
-        --codebook-bits none --max-loss 0.4      # and so on, for each final model
+    sparse-search prune RUN --data-dir DATA --models 5 --methods magnitude --codebook-bits 4 \
+        --max-loss 0.3
     python -m experiments.bench_flash measure RUN --data-dir DATA
 
 ``search`` looks for dense networks for MNIST of at most 4 KB of flash and of RAM. It begins with

@@ -21,6 +21,7 @@ from sparse_search.graph import (
     same_padding,
 )
 from sparse_search.integer import channel_rows, narrow_channels
+from sparse_search.levels import RealWeights, assign_levels
 from sparse_search.network import Network
 from sparse_search.quantize import CLIP_RATIOS, choose_quantization, quantize, range_quantization
 from sparse_search.quantized import (
@@ -368,3 +369,20 @@ def test_random_graphs_hold_every_operator() -> None:
         for operator in random_graph(np.random.default_rng(seed), 8).operators
     }
     assert len(kinds) == 7
+
+
+def test_a_bias_far_beyond_the_range_of_its_output_is_held() -> None:
+    """The output gets the scale that its bias asks for, and the channels stay narrow."""
+    graph = Graph(
+        (Tensor("input", (1, 1, 4)), Tensor("logits", (1, 1, 2))),
+        (Dense("output", ("input",), "logits"),),
+    )
+    bias = np.array([5.0, -9.0])
+    real = RealWeights(np.full((2, 4), 0.01), bias)
+    tiny = TensorQuantization(1e-4, 0)
+    made = assign_levels(graph, lambda op: real, lambda name, reach: tiny)
+    held, step = made.weights["output"], made.tensors["logits"].scale
+    assert step > tiny.scale
+    assert narrow_channels(held) is not None
+    factor = np.ldexp(held.multiplier / 2.0**31, held.shift)
+    np.testing.assert_allclose(held.bias * factor * step, bias, atol=step / 16)

@@ -12,7 +12,8 @@
 #include "ss_dot.h"
 
 SS_INLINE void ss_conv2d_inline(const ss_conv_geometry *geometry, const int8_t *input,
-                                const int8_t *weights, ss_channels channels, int8_t *output, int small)
+                                const int8_t *weights, ss_channels channels,
+                                int8_t *output, int small)
 {
     const ss_conv_shape shape = ss_conv_shape_of(geometry);
     const ss_output to = ss_conv_output(geometry, channels, small);
