@@ -134,6 +134,7 @@ def train(row: Row, data: Dataset, candidate: Candidate, seed: int) -> dict[str,
         EvaluationConfig.for_dataset(data),
         final_epochs=row.epochs,
         final_fine_tuning_epochs=row.fine_tuning_epochs,
+        fine_tuning_rate=row.fine_tuning_rate,
         final_clustering_epochs=row.codebook_epochs,
         final_quantized_epochs=row.quantized_epochs,
     )

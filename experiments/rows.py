@@ -6,7 +6,15 @@ Papers' kilobytes are taken as 1000 bytes, the stricter reading.
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from sparse_search.architecture import Architecture, Conv2D, ConvBlock, HeadKind, PaddingMode
+from sparse_search.architecture import (
+    Architecture,
+    Branch,
+    Conv2D,
+    ConvBlock,
+    HeadKind,
+    PaddingMode,
+    PoolKind,
+)
 from sparse_search.candidate import Candidate, PruningStep, Recipe
 from sparse_search.graph import Shape
 from sparse_search.space import PruningRange, SearchSpace
@@ -14,8 +22,11 @@ from sparse_search.target import Limits
 
 from .views import View
 
-Layer: TypeAlias = tuple[int, int, int] | tuple[int, int, int, PaddingMode] | Literal["max"]
-"""(filters, kernel, stride) of a convolution, its padding if it is not "same"; or a pooling."""
+Layer: TypeAlias = (
+    tuple[int, int, int] | tuple[int, int, int, PaddingMode] | Literal["max", "shortcut"]
+)
+"""(filters, kernel, stride) of a convolution, its padding if it is not "same"; a pooling; or the
+start of a block of which the input is added to the output."""
 
 
 def wide(
@@ -24,7 +35,7 @@ def wide(
     head: HeadKind = "average",
     rate: float = 1.0,
 ) -> Candidate:
-    """A plain network to begin a search with: more filters than the limits allow, most weights 0.
+    """A network to begin a search with: more filters than the limits allow, most weights 0.
 
     Args:
         sparsity: Fraction of the weights that are removed.
@@ -37,14 +48,17 @@ def wide(
     """
     blocks: list[ConvBlock] = []
     convolutions: list[Conv2D] = []
+    branch: Branch = "none"
     for layer in layers:
-        if layer == "max":
-            blocks.append(ConvBlock(tuple(convolutions), "max"))
-            convolutions = []
-        else:
+        if isinstance(layer, tuple):
             convolutions.append(Conv2D(*layer))
+            continue
+        if convolutions:
+            pool: PoolKind = "max" if layer == "max" else "none"
+            blocks.append(ConvBlock(tuple(convolutions), pool, branch))
+        branch, convolutions = "shortcut" if layer == "shortcut" else "none", []
     if convolutions:
-        blocks.append(ConvBlock(tuple(convolutions)))
+        blocks.append(ConvBlock(tuple(convolutions), branch=branch))
     steps = (PruningStep("magnitude", sparsity),)
     return Candidate(0, Architecture(tuple(blocks), head=head), steps, Recipe(rate))
 
@@ -65,6 +79,7 @@ class Row:
         view: What is folded out in front of the network.
         epochs: Of the final dense training.
         fine_tuning_epochs: After each pruning step.
+        fine_tuning_rate: Learning rate of these, as a fraction of that of the dense training.
         quantized_epochs: In the exact integer arithmetic, at the end.
         codebook_epochs: The same of a model with a codebook.
     """
@@ -79,6 +94,7 @@ class Row:
     view: View = field(default=View())
     epochs: int = 45
     fine_tuning_epochs: int = 15
+    fine_tuning_rate: float = 0.5
     quantized_epochs: int = 6
     codebook_epochs: int = 40
 
@@ -121,7 +137,8 @@ _BINARY: Final[dict[str, Any]] = {
     "search_epochs": (12, 6, 20),
     "max_filters": 64,
     "epochs": 60,
-    "fine_tuning_epochs": 400,
+    "fine_tuning_epochs": 120,
+    "fine_tuning_rate": 2.0,
 }
 
 ROWS: Final = {
@@ -140,10 +157,8 @@ ROWS: Final = {
             *("binary-sparse", "cifar10-binary", Limits(1280, 780, *_SPARSE), "SpArSe 73.84 %"),
             view=View(2),
             start=(
-                wide(0.96, (12, 3, 2), (16, 3, 1), (32, 3, 2), (32, 3, 1)),
                 wide(
-                    *(0.94, (10, 5, 1), "max", (10, 3, 2), (14, 3, 1), (24, 3, 2, "valid")),
-                    (16, 3, 1),
+                    *(0.8852, (10, 5, 1), "max", (14, 3, 1), (14, 3, 1), "max", (16, 3, 1)),
                     head="flatten",
                 ),
             ),
@@ -152,10 +167,8 @@ ROWS: Final = {
         Row(
             *("binary-munas", "cifar10-binary", Limits(909, 685, *_MUNAS), "μNAS 77.49 %"),
             start=(
-                wide(0.96, (10, 5, 4), (14, 5, 2), (40, 3, 1), (12, 3, 1), rate=0.5),
                 wide(
-                    *(0.96, (10, 7, 4), (14, 5, 2), (28, 3, 1), (16, 3, 1)),
-                    head="flatten",
+                    *(0.897, (12, 7, 4), (8, 3, 2), (16, 3, 1), "shortcut", (16, 3, 1)),
                     rate=0.5,
                 ),
             ),

@@ -71,7 +71,7 @@ class Candidate:
         error_to_beat: The least validation error among the models that were no larger in any
             objective known beforehand when it was proposed; training may stop early once it is
             clear that the candidate stays above. None if there was no such model.
-        codebook_bits: The weights of each layer take at most 2^bits different int8 values; None
+        codebook_bits: The weights of all layers take at most 2^bits different int8 values; None
             for any.
         pruned_from: The model whose path of further pruning this is a step of; None for others.
     """

@@ -22,7 +22,6 @@ estimator, arXiv:1308.3432). Batch norm is folded, with the statistics of the st
 learning rate fit channels of any size, and leave folded weights exactly what they were.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -66,7 +65,7 @@ class FakeQuantizedNetwork(nn.Module):
         """
         super().__init__()
         self.graph = start.graph
-        self.codebooks: Mapping[str, Codebook] = {}
+        self._codebook: Codebook | None = None
         self._tensors = start.tensors
         self._layers = nn.ModuleDict(
             {
@@ -74,6 +73,11 @@ class FakeQuantizedNetwork(nn.Module):
                 for op in self.graph.weighted
             }
         )
+        self._clustered = [
+            op.name
+            for op in self.graph.weighted
+            if isinstance(op, Conv2d | Dense) and op.name != GREY
+        ]
         self._first_dense = next(
             (op.name for op in self.graph.weighted if isinstance(op, Dense)), None
         )
@@ -85,19 +89,24 @@ class FakeQuantizedNetwork(nn.Module):
         """The int8 model that the forward stands for."""
         return self._levels().model()
 
-    def fit_codebooks(self, bits: int) -> None:
-        """Restricts the weights of each layer to at most 2^bits values, those that fit best now.
+    def fit_codebook(self, bits: int) -> None:
+        """Restricts weights to at most 2^bits values in all, those that fit best now.
 
-        Depthwise operators and the conversion to grey keep any value. Where a layer has pruned
-        weights, 0 is one of its values.
+        Layers share them: one table is kept in flash. The squared error of each layer counts
+        relative to its weights, so that none is neglected. Depthwise operators and the conversion
+        to grey keep any value. Where there are pruned weights, 0 is one of the values.
         """
-        self.codebooks = {}
+        self._codebook = None
         levels = self._levels().weights
-        self.codebooks = {
-            op.name: self._layer(op.name).fit_codebook(levels[op.name], 2**bits)
-            for op in self.graph.weighted
-            if isinstance(op, Conv2d | Dense) and op.name != GREY
-        }
+        parts = [self._layer(name).kept_levels(levels[name]) for name in self._clustered]
+        if parts:
+            values, importance, pruned = zip(*parts, strict=True)
+            self._codebook = fit_codebook(
+                np.concatenate(values),
+                np.concatenate(importance),
+                2**bits,
+                with_zero=any(pruned),
+            )
 
     def apply_masks(self) -> None:
         """Sets every pruned weight to zero."""
@@ -110,9 +119,10 @@ class FakeQuantizedNetwork(nn.Module):
 
         levels = assign_levels(self.graph, lambda op: self._layer(op.name).real_weights(), choose)
         weights = dict(levels.weights)
-        for name, codebook in self.codebooks.items():
-            held = weights[name]
-            weights[name] = replace(held, weights=codebook.nearest(held.weights))
+        if self._codebook is not None:
+            for name in self._clustered:
+                held = weights[name]
+                weights[name] = replace(held, weights=self._codebook.nearest(held.weights))
         return Levels(self.graph, levels.tensors, weights)
 
     def forward(
@@ -218,16 +228,21 @@ class _Layer(nn.Module):
             unit = unit.reshape(-1, *[1] * (weight.ndim - 1))
         return RealWeights(weight * unit, bias * self._bias_unit, self._scale)
 
-    def fit_codebook(self, held: QuantizedWeights, size: int) -> Codebook:
-        """The values that leave the least squared error of the real weights that are not pruned."""
+    def kept_levels(
+        self, held: QuantizedWeights
+    ) -> tuple[NDArray[np.int8], NDArray[np.float64], bool]:
+        """The levels of weights that are not pruned, their importance, and whether some are.
+
+        Errors of importance 1 in all are as large as the weights themselves.
+        """
         scale = held.scale.reshape(-1, *[1] * (held.weights.ndim - 1))
         importance = np.broadcast_to(scale**2, held.weights.shape)
-        if self.mask is None:
-            return fit_codebook(held.weights, importance, size, with_zero=False)
-        kept = deployed_layout(self._operator, self.mask).cpu().numpy() != 0
-        return fit_codebook(
-            held.weights[kept], importance[kept], size, with_zero=not bool(kept.all())
-        )
+        kept = np.ones(held.weights.shape, dtype=np.bool_)
+        if self.mask is not None:
+            kept = deployed_layout(self._operator, self.mask).cpu().numpy() != 0
+        levels, importance = held.weights[kept], importance[kept]
+        energy = float((importance * levels.astype(np.float64) ** 2).sum())
+        return levels, importance / (energy or 1.0), not bool(kept.all())
 
     def weight_and_bias(self, held: QuantizedWeights, input_scale: float) -> tuple[Tensor, Tensor]:
         """Levels of weights and biases, with the gradients of what they were rounded from."""

@@ -3,12 +3,13 @@
 Shapes, working memory, MACs and unpruned sizes are exact. So are sizes after structured pruning,
 which takes a known fraction of every channel group. After unstructured pruning the number of zeros
 is known, and that of a layer which has its own sparsity; the share of every other layer is not. A
-plan assumes that these have equal shares. Up to rounding, and to one codebook a layer where weights
-are clustered, this is an upper bound of the flash: the bytes of a layer are the least of encodings
-that are linear in the number of its zeros (of gaps, the most that there can be), so a concave
-function of its sparsity, and uneven shares take fewer bytes. Only the memory that SpArSe counts by
-layer, inputs and weights, can turn out larger. Of a step with a threshold nothing is known before
-training: the plan is that of the network from which it removes nothing, and so an upper bound.
+plan assumes that these have equal shares. Up to rounding, and to the table of a codebook where
+weights are clustered, this is an upper bound of the flash: the bytes of a layer are the least of
+encodings that are linear in the number of its zeros (of gaps, the most that there can be), so a
+concave function of its sparsity, and uneven shares take fewer bytes. Only the memory that SpArSe
+counts by layer, inputs and weights, can turn out larger. Of a step with a threshold nothing is
+known before training: the plan is that of the network from which it removes nothing, and so an
+upper bound.
 
 All this is for the search. Models that are trained after it lose the channels that pruning has left
 without use (``cutting``), and may be smaller in everything.

@@ -33,7 +33,7 @@ class PathOptions:
 
     Attributes:
         methods: Names of pruning methods; empty for the first of each kind of the run's space.
-        codebook_bits: The weights of a layer take at most 2^bits different values; None for any.
+        codebook_bits: The weights of a model take at most 2^bits different values; None for any.
         candidate: The one model that is pruned; None for the models of the front.
         models: How many models of the front are pruned at most.
         max_loss: Rise of the validation error (fraction) that ends a path; None for a tenth of what

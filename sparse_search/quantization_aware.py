@@ -1,9 +1,10 @@
 """fine_tune_quantized(network, ...): an int8 model that was trained as one.
 
 Post-training quantization rounds weights that never knew of it. Here they learn with it: a pruned
-network is trained on in the arithmetic of its int8 model. With a codebook, the weights of a layer
-also share few values (deep compression, arXiv:1510.00149): each keeps a real number that learns and
-counts as the nearest value, and the values are fitted again as the training goes on.
+network is trained on in the arithmetic of its int8 model. With a codebook, its weights also share
+few values (deep compression, arXiv:1510.00149; there each layer has its own, here all layers have
+the same, since a table is flash): each weight keeps a real number that learns and counts as the
+nearest value, and the values are fitted again as the training goes on.
 """
 
 from dataclasses import replace
@@ -39,7 +40,7 @@ def fine_tune_quantized(
         config: Of the training; weight decay is not applied.
         calibration_images: Of the training split, uint8 [n, H, W, C]: they fix the ranges.
         generator: Source of everything random.
-        codebook_bits: The weights of each convolution and fully connected operator take at most
+        codebook_bits: The weights of all convolutions and fully connected operators take at most
             2^bits values, 0 among them where some are pruned. None for any.
         criterion: What is minimised; None for the cross-entropy of the labels.
 
@@ -49,7 +50,7 @@ def fine_tune_quantized(
     """
     tuned = FakeQuantizedNetwork(network, quantize(network, calibration_images))
     if codebook_bits is not None:
-        tuned.fit_codebooks(codebook_bits)
+        tuned.fit_codebook(codebook_bits)
     start = tuned.model()
     best: tuple[float, QuantizedModel] | None = None
 
@@ -61,7 +62,7 @@ def fine_tune_quantized(
     def after_epoch(progress: Progress) -> bool:
         keep(progress.curve[-1])
         if codebook_bits is not None:
-            tuned.fit_codebooks(codebook_bits)
+            tuned.fit_codebook(codebook_bits)
         return True
 
     try:

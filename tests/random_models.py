@@ -194,6 +194,8 @@ def random_model(
     sparsity: float | None = None,
     codebook_bits: int | None = None,
     narrow: bool | None = None,
+    *,
+    one_codebook: bool = False,
 ) -> QuantizedModel:
     """Random int8 weights and scales on ``graph``, in its best order as those of ``quantize``.
 
@@ -202,12 +204,14 @@ def random_model(
         graph: What is computed.
         sparsity: Fraction of zero weights, in [0, 1]; None for a random one in each operator.
         codebook_bits: Weights of an operator take at most 2^bits values, zero among them.
+        one_codebook: They are the same values in all operators.
         narrow: Whether channels are; None for either, in each operator.
     """
     graph = in_best_order(graph)
     tensors = {graph.input.name: INPUT_QUANTIZATION}
     weights: dict[str, QuantizedWeights] = {}
     images = random_images(generator, graph, _CALIBRATION_IMAGES)
+    values = _few_values(generator, codebook_bits)
     for index, op in enumerate(graph.operators):
         source = tensors[op.inputs[0]]
         if isinstance(op, MaxPool2d | AvgPool2d):
@@ -228,7 +232,8 @@ def random_model(
             seen = _values(graph, index, tensors, weights, images)[op.inputs[0]]
             zeros = float(generator.uniform(0, 0.9)) if sparsity is None else sparsity
             factor, held = _random_weights(
-                generator, graph, op, zeros, codebook_bits, seen - source.zero_point
+                *(generator, graph, op, zeros, seen - source.zero_point),
+                values if one_codebook else _few_values(generator, codebook_bits),
             )
             wanted = (factor * scale / source.scale).astype(np.float32).astype(np.float64)
             short = generator.random() < 0.7 if narrow is None else narrow
@@ -272,13 +277,21 @@ def _values(
     return {name: values.astype(np.int64) for name, values in traced.items()}
 
 
+def _few_values(generator: _Random, codebook_bits: int | None) -> NDArray[np.int64]:
+    """Values of which at most 2^bits occur beside zeros; all for None."""
+    nonzero = np.setdiff1d(np.arange(-127, 128), 0)
+    if codebook_bits is None:
+        return np.arange(-127, 128)
+    return generator.choice(nonzero, (1 << codebook_bits) - 1, replace=False)
+
+
 def _random_weights(
     generator: _Random,
     graph: Graph,
     operator: WeightedOperator,
     sparsity: float,
-    codebook_bits: int | None,
     seen: NDArray[np.int64],
+    values: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], tuple[NDArray[np.int8], NDArray[np.int32]]]:
     """Factors M [OC], weights and biases for which the outputs spread over the int8 range.
 
@@ -287,15 +300,12 @@ def _random_weights(
         graph: What the operator belongs to.
         operator: Whose weights are made.
         sparsity: Fraction of zeros.
-        codebook_bits: At most 2^bits values; None for any.
         seen: Inputs of the operator minus their zero point.
+        values: Of its weights, beside zeros.
     """
     shape = graph.weight_shape(operator)
-    values = generator.integers(-127, 128, shape)
-    if codebook_bits is not None:
-        few = generator.choice([*range(-127, 0), *range(1, 128)], (1 << codebook_bits) - 1, False)
-        values = generator.choice(few, shape)
-    weights = (values * (generator.random(shape) >= sparsity)).astype(np.int8)
+    drawn = generator.choice(values, shape)
+    weights = (drawn * (generator.random(shape) >= sparsity)).astype(np.int8)
     rows = channel_rows(weights.astype(np.int64), isinstance(operator, DepthwiseConv2d))
     spread = np.maximum(1000.0, np.sqrt((rows**2).sum(axis=1)) * float(seen.std()))
     centre = rows.sum(axis=1) * float(seen.mean())

@@ -27,7 +27,8 @@ def test_c_equals_integer_reference(tmp_path: Path, seed: int, optimize: Optimiz
     graph = random_graph(generator)
     kind = ALL_ENCODINGS[seed // 2 % len(ALL_ENCODINGS)]
     bits = int(kind[-1]) if "codebook" in kind else None
-    model = random_model(generator, graph, codebook_bits=bits)
+    one = bool(generator.random() < 0.5)
+    model = random_model(generator, graph, codebook_bits=bits, one_codebook=one)
     # Half of the cases choose freely, the others try every encoding in turn.
     policy = EncodingPolicy() if seed % 2 == 0 else EncodingPolicy(allowed=(kind,))
     plan = plan_memory(model, policy=policy)

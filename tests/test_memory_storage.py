@@ -71,13 +71,14 @@ def test_numbers_of_values_are_for_graphs() -> None:
 
 
 def test_clustered_layers_are_predicted_with_their_table() -> None:
-    """3 bits: indices and eight values, where less; grey and depthwise are not clustered."""
+    """3 bits: indices and once eight values, where less; grey and depthwise are not clustered."""
     plan = plan_memory(GRAPH, codebook_bits=3)
     stored = {layer.name: (layer.encoding, layer.weight_bytes) for layer in plan.layers}
     assert stored["grey"] == ("dense", 3)
     assert stored["conv"] == ("codebook3", 14 + 8)
     assert stored["depthwise"] == ("dense", 36)
-    assert stored["output"] == ("codebook3", 120 + 8)
+    assert stored["output"] == ("codebook3", 120)
+    assert plan.layers[3].codebook_of == "conv"
 
 
 def test_a_policy_is_kept_and_recorded() -> None:

@@ -27,6 +27,7 @@ from ..integer.checks import accumulator_reach
 from ..memory import KernelLibrary, LayerCost, MemoryPlan
 from ..memory.lifetimes import find_lifetimes
 from ..memory.overlap import find_leads
+from ..memory.storage import shared_table, weight_rows
 from ..quantized import QuantizedModel
 from .c_source import C_TYPE_BYTES, unique_identifiers
 from .records import Record, make_records
@@ -41,16 +42,18 @@ class ConstArray:
         suffix: Last part of its name.
         c_type: Of its elements.
         values: One-dimensional.
+        owner: Identifier of the earlier operator that defines it; None for the one that reads it.
     """
 
     suffix: str
     c_type: str
     values: NDArray[np.integer[Any]]
+    owner: str | None = None
 
     @property
     def bytes(self) -> int:
-        """Bytes of flash."""
-        return self.values.size * C_TYPE_BYTES[self.c_type]
+        """Bytes of flash that it adds."""
+        return 0 if self.owner else self.values.size * C_TYPE_BYTES[self.c_type]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,13 +122,15 @@ def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[Step, ...]:
     check_plan(model, plan, KernelLibrary.RUNTIME)
     graph = model.graph
     offsets = {a.name: a.offset_bytes for a in plan.allocations}
-    identifiers = unique_identifiers(op.name for op in graph.operators)
+    names = [op.name for op in graph.operators]
+    identifiers = dict(zip(names, unique_identifiers(names), strict=True))
+    tables = _tables(model, plan, identifiers)
     steps = []
-    for operator, identifier, layer in zip(graph.operators, identifiers, plan.layers, strict=True):
+    for operator, layer in zip(graph.operators, plan.layers, strict=True):
         made = Step(
             operator=operator,
-            identifier=identifier,
-            calls=_calls(model, operator, layer, offsets),
+            identifier=identifiers[operator.name],
+            calls=_calls(model, operator, layer, offsets, tables.get(operator.name)),
             output_offset=offsets[operator.output],
             output_bytes=graph.tensor(operator.output).size,
             text=describe(graph, operator),
@@ -140,10 +145,39 @@ def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def _tables(
+    model: QuantizedModel, plan: MemoryPlan, identifiers: Mapping[str, str]
+) -> dict[str, ConstArray]:
+    """The table of values of every operator that has a codebook, by name."""
+    sharing: dict[str, dict[str, str]] = {}
+    for layer in plan.layers:
+        if layer.codebook_of is not None:
+            sharing.setdefault(layer.codebook_of, {})[layer.name] = layer.encoding or DENSE
+    tables = {}
+    for holder, members in sharing.items():
+        values = shared_table(model, members)
+        for name in members:
+            owner = None if name == holder else identifiers[holder]
+            tables[name] = ConstArray("codebook", "int8_t", values, owner)
+    return tables
+
+
 def _calls(
-    model: QuantizedModel, operator: Operator, layer: LayerCost, offsets: Mapping[str, int]
+    model: QuantizedModel,
+    operator: Operator,
+    layer: LayerCost,
+    offsets: Mapping[str, int],
+    table: ConstArray | None,
 ) -> tuple[KernelCall, ...]:
-    """The calls of one operator; ``layer`` as planned, ``offsets`` in bytes by tensor."""
+    """The calls of one operator.
+
+    Args:
+        model: What is computed.
+        operator: Of the model.
+        layer: As planned.
+        offsets: Of tensors, in bytes.
+        table: Values of its codebook, if it has one.
+    """
     arrays: tuple[ConstArray, ...] = ()
     small, narrow, encoding = False, layer.narrow, layer.encoding or DENSE
     if isinstance(operator, WeightedOperator):
@@ -154,7 +188,7 @@ def _calls(
                 f"{operator.name}: expected channels that are narrow as the memory plan says; call "
                 "plan_memory on the model that is exported"
             )
-        arrays = (*_weight_arrays(model, operator, encoding), *_channel_arrays(channels))
+        arrays = (*_weight_arrays(model, operator, encoding, table), *_channel_arrays(channels))
         small = _has_small_factors(operator, held)
     kernel = kernel_name(operator.kind, encoding, narrow=narrow)
     records = make_records(model, operator)
@@ -217,13 +251,12 @@ def check_plan(model: QuantizedModel, plan: MemoryPlan, kernels: KernelLibrary) 
 
 
 def _weight_arrays(
-    model: QuantizedModel, operator: WeightedOperator, kind: str
+    model: QuantizedModel, operator: WeightedOperator, kind: str, table: ConstArray | None
 ) -> tuple[ConstArray, ...]:
     """The weights of an operator in the encoding called ``kind``."""
-    held = model.weights[operator.name]
-    rows = held.weights.reshape(model.graph.bias_count(operator), -1)
+    rows = weight_rows(model, operator.name)
     try:
-        encoded = encode_as(kind, rows)
+        encoded = encode_as(kind, rows, None if table is None else table.values.astype(np.int8))
     except MemoryPlanError as error:
         raise ExportError(
             f"{operator.name}: {error}; call plan_memory on the model that is exported"
@@ -232,9 +265,8 @@ def _weight_arrays(
     positions = ENCODINGS[kind].positions
     if positions.name:
         stored.append(ConstArray(positions_suffix(positions), "uint8_t", encoded.positions))
-    if encoded.values.dtype == np.uint8:
-        stored.append(ConstArray("indices", "uint8_t", encoded.values))
-        stored.append(ConstArray("codebook", "int8_t", encoded.codebook))
+    if table is not None:
+        stored += [ConstArray("indices", "uint8_t", encoded.values), table]
     else:
         suffix = "weights" if kind == DENSE else "values"
         stored.append(ConstArray(suffix, "int8_t", encoded.values))

@@ -168,7 +168,7 @@ def _constants(prefix: str, step: Step) -> str:
         parts += [
             c_source.array(array.c_type, f"{stem}_{array.suffix}", array.values.tolist())
             for array in call.arrays
-            if array.values.size
+            if array.values.size and array.owner is None
         ]
     return "\n".join(parts)
 
@@ -188,7 +188,7 @@ def _specialised(source: Source, step: Step) -> str:
     count = len(call.input_offsets)
     inputs = ["input"] if count == 1 else [f"input{number + 1}" for number in range(count)]
     parameters = [*(f"const int8_t *{name}" for name in inputs), "int8_t *output"]
-    arguments = _arguments(stem, call, inputs, "output")
+    arguments = _arguments(source.prefix, step.identifier, call, inputs, "output")
     if call.arrays:
         # The last three arrays are those of the channels.
         form = "ss_narrow" if call.narrow else "ss_wide"
@@ -203,8 +203,7 @@ def _specialised(source: Source, step: Step) -> str:
 def _statements(source: Source, index: int, step: Step) -> str:
     """The calls of one operator, with its trace."""
     name = c_source.comment(step.operator.name)
-    stem = f"{source.prefix}_{step.identifier}"
-    calls = "\n".join(_call(source, stem, call) for call in step.calls)
+    calls = "\n".join(_call(source, step.identifier, call) for call in step.calls)
     return (
         f"    /* {index} {name}: {step.text} */\n"
         f"{calls}\n"
@@ -212,16 +211,22 @@ def _statements(source: Source, index: int, step: Step) -> str:
     )
 
 
-def _call(source: Source, stem: str, call: KernelCall) -> str:
-    """One call as a statement; names of constants begin with ``stem``."""
+def _call(source: Source, identifier: str, call: KernelCall) -> str:
+    """One call of the operator of that identifier as a statement."""
     inputs = [f"base + {offset}" for offset in call.input_offsets]
     output = f"base + {call.output_offset}"
     if source.inlined(call) is not None:
-        return c_source.call(f"{stem}_run", [*inputs, output])
-    return c_source.call(source.shared(call), _arguments(stem, call, inputs, output))
+        return c_source.call(f"{source.prefix}_{identifier}_run", [*inputs, output])
+    arguments = _arguments(source.prefix, identifier, call, inputs, output)
+    return c_source.call(source.shared(call), arguments)
 
 
-def _arguments(stem: str, call: KernelCall, inputs: Sequence[str], output: str) -> list[str]:
-    """What a kernel is called with."""
-    constants = [f"{stem}_{a.suffix}" if a.values.size else "NULL" for a in call.arrays]
-    return [f"&{stem}_{call.record_suffix}", *inputs, *constants, output]
+def _arguments(
+    prefix: str, identifier: str, call: KernelCall, inputs: Sequence[str], output: str
+) -> list[str]:
+    """What a kernel is called with; constants are named after the operator that defines them."""
+    constants = [
+        f"{prefix}_{a.owner or identifier}_{a.suffix}" if a.values.size else "NULL"
+        for a in call.arrays
+    ]
+    return [f"&{prefix}_{identifier}_{call.record_suffix}", *inputs, *constants, output]

@@ -34,11 +34,13 @@ class Option:
         encoding: Its name.
         bytes: In flash.
         stored: Weights that are stored.
+        shares: Whether its table of values is shared by layers, and not counted in ``bytes``.
     """
 
     encoding: str
     bytes: int
     stored: int
+    shares: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +96,25 @@ def check_weights(weights: NDArray[np.int8]) -> None:
 
 
 def measured_options(
-    weights: NDArray[np.int8], allowed: Sequence[str] = ALL_ENCODINGS
+    weights: NDArray[np.int8],
+    allowed: Sequence[str] = ALL_ENCODINGS,
+    table: Sequence[int] = (),
 ) -> tuple[Option, ...]:
     """Every allowed encoding that can hold ``weights``, int8 [rows, columns], with its bytes.
+
+    Args:
+        weights: Of a layer.
+        allowed: Encodings to choose from.
+        table: Values that layers share; used where it has all values of this one.
 
     Raises:
         MemoryPlanError: Not a two-dimensional int8 array.
     """
     check_weights(weights)
     nonzero = weights != 0
+    shares = bool(table) and set(np.unique(weights).tolist()) <= set(table)
     seen: dict[str, tuple[int, int, int] | None] = {}
-    options = []
+    options: list[Option] = []
     for name in allowed:
         encoding = ENCODINGS[name]
         positions = encoding.positions
@@ -115,10 +125,22 @@ def measured_options(
                 None if data is None else (data.size, stored.size, len(np.unique(stored)))
             )
         found = seen[positions.name]
-        size = None if found is None else encoding.values.byte_count(*found[1:])
-        if found is not None and size is not None:
-            options.append(Option(name, found[0] + size, found[1]))
+        if found is not None:
+            distinct = len(table) if shares and encoding.values.has_table else found[2]
+            options += _option(name, *found[:2], distinct, shares=shares)
     return tuple(options)
+
+
+def _option(
+    name: str, position_bytes: int, stored: int, distinct: int, *, shares: bool
+) -> list[Option]:
+    """The option of an encoding by name; none where it cannot hold so many different values."""
+    values = ENCODINGS[name].values
+    shares = shares and values.has_table
+    size = values.byte_count(stored, distinct)
+    if size is None:
+        return []
+    return [Option(name, position_bytes + size - (distinct if shares else 0), stored, shares)]
 
 
 @lru_cache(maxsize=20_000)
@@ -127,6 +149,8 @@ def predicted_options(
     nonzeros: int,
     allowed: tuple[str, ...] = ALL_ENCODINGS,
     codebook_bits: int | None = None,
+    *,
+    shares: bool = False,
 ) -> tuple[Option, ...]:
     """Encodings that can hold a layer of known counts, with the most bytes that they may need.
 
@@ -138,6 +162,7 @@ def predicted_options(
         allowed: Encodings to choose from.
         codebook_bits: The weights take at most 2^bits different values, zero included; None if
             they may take any.
+        shares: These are the values of other layers, too, and their table is not counted.
 
     Raises:
         MemoryPlanError: Not 0 <= nonzeros <= count.
@@ -145,15 +170,13 @@ def predicted_options(
     if not 0 <= nonzeros <= count:
         raise MemoryPlanError(f"expected 0 <= nonzeros <= {count} weights, got {nonzeros}")
     values = 255 if codebook_bits is None else min(1 << codebook_bits, 255)
-    options = []
+    options: list[Option] = []
     for name in allowed:
         encoding = ENCODINGS[name]
         bound = encoding.positions.bound(count, nonzeros)
-        if bound is None:
-            continue
-        size = encoding.values.byte_count(bound[1], min(values, bound[1]))
-        if size is not None:
-            options.append(Option(name, bound[0] + size, bound[1]))
+        if bound is not None:
+            distinct = values if shares else min(values, bound[1])
+            options += _option(name, *bound, distinct, shares=shares)
     return tuple(options)
 
 
@@ -186,6 +209,12 @@ def choose(layers: Sequence[Layer], policy: EncodingPolicy) -> tuple[Option, ...
             chosen_names.add(best.encoding)
             chosen[i] = best
     return tuple(option for option in chosen if option is not None)
+
+
+def code_bytes(layers: Sequence[Layer], options: Sequence[Option]) -> int:
+    """Machine code of the kernels that read the layers so, one of each."""
+    used = {(x.kind, option.encoding) for x, option in zip(layers, options, strict=True)}
+    return sum(kernel_code_bytes(*kernel) for kernel in used)
 
 
 def _usable(layer: Layer, policy: EncodingPolicy) -> tuple[Option, ...]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..errors import MemoryPlanError
 from .bits import Bytes
-from .choice import measured_options
+from .choice import check_weights
 from .encodings import ENCODINGS
 
 
@@ -43,28 +43,36 @@ class EncodedWeights:
         return weights
 
 
-def encode_as(kind: str, weights: NDArray[np.int8]) -> EncodedWeights:
+def encode_as(
+    kind: str, weights: NDArray[np.int8], table: NDArray[np.int8] | None = None
+) -> EncodedWeights:
     """Stores weights in a given encoding.
 
     Args:
         kind: Name of the encoding.
         weights: int8 [rows, columns]; rows are output channels.
+        table: Ascending values of a codebook that has all that are stored; None for just those.
 
     Raises:
-        MemoryPlanError: There is no such encoding, it cannot hold these weights, or they are not a
-            two-dimensional int8 array.
+        MemoryPlanError: There is no such encoding, it cannot hold these weights, some of them are
+            not in the table, or they are not a two-dimensional int8 array.
     """
     if kind not in ENCODINGS:
         raise MemoryPlanError(
             f"expected an encoding among {', '.join(ENCODINGS)}, got {kind!r}; choose one of them"
         )
-    if not measured_options(weights, (kind,)):
+    check_weights(weights)
+    encoding, nonzero = ENCODINGS[kind], weights != 0
+    positions, chosen = encoding.positions.encode(nonzero), encoding.positions.stored(nonzero)
+    stored = weights[chosen]
+    held = np.unique(stored) if table is None else table
+    fits = encoding.values.byte_count(stored.size, len(held)) is not None
+    if positions is None or not fits or not np.isin(stored, held).all():
         raise MemoryPlanError(
             f"expected weights that {kind} can hold, got {len(np.unique(weights))} different "
-            f"values in {weights.shape[0]} rows of {weights.shape[1]}; choose another encoding"
+            f"values in {weights.shape[0]} rows of {weights.shape[1]}"
+            + ("" if table is None else f" and a table of {len(table)} values")
+            + "; choose another encoding"
         )
-    encoding, nonzero = ENCODINGS[kind], weights != 0
-    positions = encoding.positions.encode(nonzero)
-    assert positions is not None
-    values, codebook = encoding.values.encode(weights[encoding.positions.stored(nonzero)])
+    values, codebook = encoding.values.encode(stored, held)
     return EncodedWeights(kind, (weights.shape[0], weights.shape[1]), positions, values, codebook)

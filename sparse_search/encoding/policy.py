@@ -20,12 +20,14 @@ class EncodingPolicy:
             that read them are least together, as estimated for a Cortex-M4.
         narrow_channels: Constants of channels are kept in few bytes where they can be
             (``integer.channels``).
+        shared_table: Layers may share the table of their codebooks, where that is less in all.
     """
 
     allowed: tuple[str, ...] = ALL_ENCODINGS
     max_mac_cost: float | None = None
     count_code: bool = False
     narrow_channels: bool = True
+    shared_table: bool = True
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.allowed if name not in ALL_ENCODINGS]
@@ -47,6 +49,7 @@ class EncodingPolicy:
             tuple(values["allowed"]),
             values["max_mac_cost"],
             bool(values["count_code"]),
-            # Plans of earlier versions know wide channels only.
+            # Plans of earlier versions know wide channels and a table for each layer only.
             bool(values.get("narrow_channels", False)),
+            bool(values.get("shared_table", False)),
         )

@@ -19,12 +19,22 @@ class Values(Protocol):
         """Part of the encoding's name; empty for a byte each."""
         ...
 
+    @property
+    def has_table(self) -> bool:
+        """Whether what is written are places in a table of values."""
+        ...
+
     def byte_count(self, stored: int, distinct: int) -> int | None:
         """Bytes of ``stored`` weights of ``distinct`` different values; None where impossible."""
         ...
 
-    def encode(self, stored: Int8) -> tuple[Int8 | Bytes, Int8]:
-        """(weights or indices, codebook) of stored weights [n]."""
+    def encode(self, stored: Int8, table: Int8) -> tuple[Int8 | Bytes, Int8]:
+        """(weights or indices, codebook) of stored weights [n].
+
+        Args:
+            stored: The weights.
+            table: Ascending values; those of the weights are among them.
+        """
         ...
 
     def decode(self, data: Int8 | Bytes, codebook: Int8, count: int) -> Int8:
@@ -37,12 +47,13 @@ class Plain:
     """One byte each."""
 
     name: str = ""
+    has_table: bool = False
 
     def byte_count(self, stored: int, distinct: int) -> int:
         """One byte each."""
         return stored
 
-    def encode(self, stored: Int8) -> tuple[Int8, Int8]:
+    def encode(self, stored: Int8, table: Int8) -> tuple[Int8, Int8]:
         """The weights themselves; no codebook."""
         return stored.copy(), np.zeros(0, np.int8)
 
@@ -56,6 +67,7 @@ class Codebook:
     """Indices of ``bits`` bits into a table of the values that occur, at most 2^bits."""
 
     bits: int
+    has_table: bool = True
 
     @property
     def name(self) -> str:
@@ -68,10 +80,9 @@ class Codebook:
             return None
         return (self.bits * stored + 7) // 8 + distinct
 
-    def encode(self, stored: Int8) -> tuple[Bytes, Int8]:
-        """The packed indices; the table is sorted."""
-        table, indices = np.unique(stored, return_inverse=True)
-        return pack(indices.astype(np.uint8), self.bits), table
+    def encode(self, stored: Int8, table: Int8) -> tuple[Bytes, Int8]:
+        """The packed indices, and the table."""
+        return pack(np.searchsorted(table, stored).astype(np.uint8), self.bits), table
 
     def decode(self, data: Int8 | Bytes, codebook: Int8, count: int) -> Int8:
         """The table's entries."""

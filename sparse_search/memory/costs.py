@@ -1,7 +1,7 @@
 """LayerCost: what one operator costs in flash, work and activations.
 
 Flash of a weighted operator:
-    weights      as encoded (``storage``)
+    weights      as encoded (``storage``); a table of values that layers share is of the first one
     bias         int32 per output channel; int16 where channels are narrow (``integer.channels``)
     requantize   per output channel an int32 multiplier and a shift: int8 in the exported C,
                  int32 in CMSIS-NN; where channels are narrow one multiplier for all
@@ -15,10 +15,10 @@ parameter structs are filled from the same records.
 from dataclasses import dataclass
 from math import prod
 
-from ..encoding import Option
 from ..graph import Concat, Graph, Operator, WeightedOperator
 from ..integer.channels import narrow_bytes
 from .kernels import KernelLibrary
+from .storage import StoredWeights
 
 TABLE_BYTES = {
     "conv2d": 22,
@@ -44,8 +44,10 @@ class LayerCost:
         biases: Number of biases.
         nonzeros: Number of nonzero weights, biases not included.
         encoding: Name of the encoding of the weights; None without weights.
+        codebook_of: The operator whose table of values they use, itself or an earlier one; None
+            without a codebook.
         narrow: Whether the constants of its channels are narrow.
-        weight_bytes: Flash of the encoded weights.
+        weight_bytes: Flash of the encoded weights, with the table of values if it is its own.
         bias_bytes: Flash of the biases.
         requantize_bytes: Flash of multipliers and shifts.
         table_bytes: Flash of the parameter records.
@@ -60,6 +62,7 @@ class LayerCost:
     biases: int
     nonzeros: int
     encoding: str | None
+    codebook_of: str | None
     narrow: bool
     weight_bytes: int
     bias_bytes: int
@@ -88,7 +91,7 @@ def layer_cost(
     graph: Graph,
     operator: Operator,
     nonzeros: int,
-    stored: Option | None,
+    stored: StoredWeights | None,
     kernels: KernelLibrary,
     *,
     narrow: bool,
@@ -123,6 +126,7 @@ def layer_cost(
         biases=biases,
         nonzeros=nonzeros,
         encoding=None if stored is None else stored.encoding,
+        codebook_of=None if stored is None else stored.codebook_of,
         narrow=narrow and biases > 0,
         weight_bytes=0 if stored is None else stored.bytes,
         bias_bytes=bias_bytes,

@@ -220,7 +220,7 @@ def plan_memory(
         sparsity: Fraction of each layer's weights that will be zero, in [0, 1]: one for all, or
             by operator name, 0 where there is none. Biases and the conversion of colour to grey
             are never pruned. 0 for a quantized model.
-        codebook_bits: Weights of each layer will take at most 2^bits different values, zero
+        codebook_bits: Weights of all layers will take at most 2^bits different values, zero
             included, but for depthwise layers and the conversion to grey. None if they may take
             any, and for a quantized model.
         policy: How the encodings are chosen; None for the fewest bytes of each layer.
