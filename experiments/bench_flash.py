@@ -9,13 +9,14 @@ r"""What pruning, codebooks and encodings save in the linked firmware of a board
 ``search`` looks for dense networks for MNIST of at most 4 KB of flash and of RAM. It begins with
 plain ones of three convolutions, or with those of a file: ``bench_flash.json`` has the front of
 such a search of 40 candidates. ``measure`` takes any run: for every model that ``sparse-search
-prune`` has pruned, the model as it is, beside the smallest model of its paths whose int8 validation
-error is at most 0.2 points higher. As it is means int8 as TFLite and CMSIS-NN keep it: a byte for
-every weight, and for every channel bias and multiplier of 32 bits and a shift. Both are exported,
-linked for a Cortex-M4 (``firmware``) and measured on the test set. ``bench_flash.csv`` has a row
-for each:
+prune`` has pruned, the model as it is, beside the smallest whose int8 validation error is at most
+0.2 points higher: among those that were made of it (scope "network"), and among those that were
+made of any (scope "front"). As it is means int8 as TFLite and CMSIS-NN keep it: a byte for every
+weight, and for every channel bias and multiplier of 32 bits and a shift. Both are exported, linked
+for a Cortex-M4 (``firmware``) and measured on the test set. ``bench_flash.csv`` has a row for each:
 
-dense, pruned              candidate, and what was done to it
+scope                      which models the pruned one was chosen from
+dense, pruned              candidate, and what was done to it; of: whose path it is of
 *_flash_bytes              as planned
 dense_narrow_bytes         the same of the dense model with channels of 3 bytes
 *_constants                read-only data of the linked file: weights, biases, tables
@@ -95,11 +96,11 @@ def _plain(filters: tuple[int, int, int]) -> Architecture:
     return Architecture((ConvBlock(tuple(layers)),), head="average")
 
 
-def pairs(record: StudyRecord) -> Iterator[tuple[Evaluation, Evaluation]]:
+def pairs(record: StudyRecord) -> Iterator[tuple[str, Evaluation, Evaluation]]:
     """Each model as it is, at most ``LARGEST_BYTES`` large, and the smallest of equal error.
 
     As it is means trained as long as its paths, with the pruning that it had in the search; it is
-    stored with dense weights.
+    stored with dense weights. There are two pairs of each, with their scope.
     """
     evaluations = record.history().evaluations
     trained = [e for e in evaluations if e.candidate.effort != "search"]
@@ -113,10 +114,15 @@ def pairs(record: StudyRecord) -> Iterator[tuple[Evaluation, Evaluation]]:
         plan = plan_memory(record.load_model(start.candidate.id), policy=_DENSE)
         if plan.flash_bytes > LARGEST_BYTES:
             continue
-        bound = start.objectives[ERROR] + EQUAL_ERROR
         paths = [start, *(e for e in trained if e.candidate.pruned_from == origin)]
-        equal = [e for e in paths if e.objectives[ERROR] <= bound]
-        yield start, min(equal, key=lambda e: (e.metrics["flash_bytes"], e.candidate.id))
+        for scope, models in (("network", paths), ("front", trained)):
+            yield scope, start, _smallest(models, start.objectives[ERROR] + EQUAL_ERROR)
+
+
+def _smallest(models: Sequence[Evaluation], bound: float) -> Evaluation:
+    """The fewest bytes of flash among models of at most that error; of equals the first."""
+    equal = [e for e in models if e.objectives[ERROR] <= bound]
+    return min(equal, key=lambda e: (e.metrics["flash_bytes"], e.candidate.id))
 
 
 def _same(candidate: Candidate, model: Candidate) -> bool:
@@ -136,6 +142,7 @@ def measure(
     sizes = link(export.folder, folder / "build")
     return {
         "candidate": evaluation.candidate.id,
+        "of": evaluation.candidate.pruned_from,
         "what": describe_pruning(evaluation.candidate) or "as it is",
         "flash_bytes": plan.flash_bytes,
         "narrow_bytes": plan_memory(model, policy=_NARROW).flash_bytes,
@@ -146,9 +153,10 @@ def measure(
     }
 
 
-def compare(dense: dict[str, Any], pruned: dict[str, Any]) -> dict[str, Any]:
+def compare(scope: str, dense: dict[str, Any], pruned: dict[str, Any]) -> dict[str, Any]:
     """A row of the table."""
-    row: dict[str, Any] = {"dense": dense["candidate"], "pruned": pruned["candidate"]}
+    row: dict[str, Any] = {"scope": scope}
+    row |= {"dense": dense["candidate"], "pruned": pruned["candidate"], "of": pruned["of"]}
     row["how"] = pruned["what"]
     for name in ("flash_bytes", "constants", "firmware", "val_error", "test_error"):
         for kind, side in (("dense", dense), ("pruned", pruned)):
@@ -169,11 +177,11 @@ def measure_run(
     stored = record.settings["dataset"]
     data = load_recorded(stored, data_dir=data_dir, seed=record.settings["seed"])
     rows = []
-    for dense, pruned in pairs(record):
+    for scope, dense, pruned in pairs(record):
         with tempfile.TemporaryDirectory() as folder:
             first = measure(record, dense, _DENSE, data, Path(folder) / "dense")
             second = measure(record, pruned, policy, data, Path(folder) / "pruned")
-        rows.append(compare(first, second))
+        rows.append(compare(scope, first, second))
         print(rows[-1], flush=True)
     return rows
 

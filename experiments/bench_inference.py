@@ -48,7 +48,7 @@ from sparse_search.integer import (
     INPUT_QUANTIZATION,
     QuantizedWeights,
     TensorQuantization,
-    bias_units,
+    narrow_biases,
     powers_of_two_apart,
 )
 from sparse_search.memory import KernelLibrary, plan_memory
@@ -133,8 +133,7 @@ def random_model(graph: Graph) -> QuantizedModel:
             made = QuantizedWeights.from_scales(
                 held, bias.astype(np.int32), scale, source.scale, 0.021
             )
-            units = bias_units(made.shift)
-            weights[operator.name] = replace(made, bias=(bias // units * units).astype(np.int32))
+            weights[operator.name] = replace(made, bias=narrow_biases(bias, made.shift))
     return QuantizedModel(graph, tensors, weights)
 
 

@@ -14,14 +14,12 @@ from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset
 from sparse_search.graph import Graph
 from sparse_search.network import Network
-from sparse_search.training import Criterion, TrainingConfig, train
+from sparse_search.training import Criterion, TrainingConfig
 
+from .gradual import prune_gradually
 from .groups import exceptions
-from .schedule import Ramp
 from .selection import lowest_masked, may_be_pruned, prunable, set_masks, zero_counts
 from .steps import require_sparsity
-
-_INTERVAL_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +47,16 @@ class LayerwisePruner:
     ) -> Network:
         """A fine-tuned copy whose masks leave the asked fraction of each layer at zero."""
         require_sparsity(step)
-        fractions = _fractions(network.graph, step)
-        pruned = network.copy()
+        return prune_gradually(
+            *(network, _fractions(network.graph, step), 0.0, _mask_smallest),
+            *(dataset, config, generator, criterion),
+        )
 
-        def update(own: Mapping[str, float], sparsity: float) -> None:
-            units = prunable(pruned)
-            scores = {name: unit.weight.abs() for name, unit in units.items()}
-            set_masks(pruned, lowest_masked(units, scores, own, sparsity))
 
-        ramp = Ramp(fractions, 0.0, _INTERVAL_STEPS, update)
-        train(pruned, dataset, config, generator, after_step=ramp, criterion=criterion)
-        update(fractions, 0.0)  # Changes nothing unless there was no step.
-        return pruned
+def _mask_smallest(network: Network, own: Mapping[str, float], sparsity: float) -> None:
+    units = prunable(network)
+    scores = {name: unit.weight.abs() for name, unit in units.items()}
+    set_masks(network, lowest_masked(units, scores, own, sparsity))
 
 
 def _fractions(graph: Graph, step: PruningStep) -> dict[str, float]:

@@ -22,14 +22,12 @@ from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset
 from sparse_search.graph import Graph
 from sparse_search.network import Network
-from sparse_search.training import Criterion, TrainingConfig, train
+from sparse_search.training import Criterion, TrainingConfig
 
+from .gradual import prune_gradually
 from .groups import exceptions
-from .schedule import Ramp
 from .selection import lowest_masked, predict_shared, prunable, set_masks
 from .steps import require_sparsity
-
-_INTERVAL_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +56,10 @@ class MagnitudePruner:
     ) -> Network:
         """A fine-tuned copy whose masks leave the asked number of weights at zero."""
         require_sparsity(step)
-        own = exceptions(network.graph, step)
-        pruned = network.copy()
-
-        def update(own: Mapping[str, float], sparsity: float) -> None:
-            update_masks(pruned, own, sparsity)
-
-        ramp = Ramp(own, step.sparsity, _INTERVAL_STEPS, update)
-        train(pruned, dataset, config, generator, after_step=ramp, criterion=criterion)
-        update_masks(pruned, own, step.sparsity)  # Changes nothing unless there was no step.
-        return pruned
+        return prune_gradually(
+            *(network, exceptions(network.graph, step), step.sparsity, update_masks),
+            *(dataset, config, generator, criterion),
+        )
 
 
 def lamp_scores(weight: Tensor) -> Tensor:

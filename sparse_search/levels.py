@@ -41,8 +41,8 @@ from .integer import (
     INPUT_QUANTIZATION,
     QuantizedWeights,
     TensorQuantization,
-    bias_units,
     channel_rows,
+    narrow_biases,
     powers_of_two_apart,
 )
 from .integer.checks import INPUT_SPAN
@@ -180,6 +180,4 @@ def _quantized_weights(
     held = QuantizedWeights.from_scales(
         laid_out, np.zeros(len(scale), np.int32), scale, input_scale, output_scale
     )
-    units = bias_units(held.shift)
-    bias = np.rint(real.bias / (input_scale * scale * units)) * units
-    return replace(held, bias=bias.astype(np.int32))
+    return replace(held, bias=narrow_biases(real.bias / (input_scale * scale), held.shift))

@@ -24,7 +24,12 @@ from sparse_search.graph import (
     same_padding,
     window_count,
 )
-from sparse_search.integer import bias_units, channel_rows, powers_of_two_apart
+from sparse_search.integer import (
+    bias_units,
+    channel_rows,
+    narrow_biases,
+    powers_of_two_apart,
+)
 from sparse_search.memory import in_best_order
 from sparse_search.quantized import (
     INPUT_QUANTIZATION,
@@ -247,9 +252,8 @@ def random_model(
 
 def _with_short_biases(held: QuantizedWeights) -> QuantizedWeights:
     """The same with the nearest biases that narrow channels can hold."""
-    units = bias_units(held.shift)
-    bias = np.clip(np.rint(held.bias / units), 1 - 2**15, 2**15 - 1) * units
-    return replace(held, bias=bias.astype(np.int32))
+    most = (2**15 - 1) * bias_units(held.shift)
+    return replace(held, bias=narrow_biases(np.clip(held.bias, -most, most), held.shift))
 
 
 def _concat_quantization(

@@ -56,6 +56,19 @@ def bias_units(shift: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     return units
 
 
+def narrow_biases(
+    bias: NDArray[np.number[Any]], shift: NDArray[np.integer[Any]]
+) -> NDArray[np.int32]:
+    """The multiples of the units that are nearest to biases [OC], in steps of the accumulator.
+
+    >>> narrow_biases(np.array([5.2, 5.2, 17.0]), np.array([0, -5, -9])).tolist()
+    [5, 6, 32]
+    """
+    units = bias_units(shift)
+    nearest: NDArray[np.int32] = (np.rint(bias / units) * units).astype(np.int32)
+    return nearest
+
+
 def powers_of_two_apart(scale: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Scales [OC] as float32 numbers, raised to powers of two times one another.
 
