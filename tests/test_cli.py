@@ -227,6 +227,11 @@ def test_the_file_of_a_model_is_exported_without_its_run(workplace: Path, tmp_pa
     done = call("verify", "c", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "identical" in done.stdout
+    shown, exported = (
+        call("plan", subject, "--png", "plan.png", cwd=tmp_path) for subject in (str(model), "c")
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout == exported.stdout
     done = call("export", str(model), "--out", "d", "--candidate", "1", cwd=tmp_path)
     assert done.returncode == 2
     assert "--candidate is for a run" in done.stderr
@@ -339,9 +344,10 @@ def test_plan_reads_an_architecture(tmp_path: Path) -> None:
         (("prune", "nowhere"), "nowhere"),
         (("verify", "nowhere"), "nowhere"),
         (("plan", "nowhere.json"), "nowhere.json"),
+        (("plan", sys.executable), "no text"),
         (("run", "digits", "--max-ram", "40", "--out", "o"), "smallest"),
     ],
-    ids=["data", "size", "board", "report", "prune", "verify", "plan", "impossible"],
+    ids=["data", "size", "board", "report", "prune", "verify", "plan", "program", "impossible"],
 )
 def test_mistakes_end_in_one_clear_line(
     arguments: tuple[str, ...], words: str, tmp_path: Path

@@ -30,7 +30,8 @@ def export_random(seed: int, folder: Path) -> tuple[Path, np.ndarray]:
     graph = random_graph(generator)
     kind = ALL_ENCODINGS[seed // 2 % len(ALL_ENCODINGS)]
     bits = int(kind[-1]) if "codebook" in kind else None
-    model = random_model(generator, graph, codebook_bits=bits)
+    one = bool(generator.random() < 0.5)
+    model = random_model(generator, graph, codebook_bits=bits, one_codebook=one)
     policy = EncodingPolicy() if seed % 2 == 0 else EncodingPolicy(allowed=(kind,))
     plan = plan_memory(model, policy=policy)
     assert plan.arena_bytes < 1600

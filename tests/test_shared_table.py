@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import requires_tool
+from emulated import requires_core
 from random_models import random_graph, random_images, random_model
 
 from sparse_search.deploy import ExportOptions, Optimize, export_c, verify
@@ -126,6 +127,20 @@ def test_c_defines_the_table_once_and_equals_the_reference(
     certificate = verify(export.folder, images)
     assert certificate.failures == ()
     assert certificate.identical == 8
+
+
+@pytest.mark.parametrize("core", ["m4", "avr"])
+def test_a_linked_file_holds_the_table_once(tmp_path: Path, core: str) -> None:
+    """Its read-only data are the planned flash, byte for byte."""
+    requires_core(core)
+    model = model_of(6, GRAPH, 0.3)
+    plan = plan_memory(model)
+    assert holders(plan) == ["first"] * 3
+    export = export_c(model, plan, tmp_path / "c")
+    images = random_images(np.random.default_rng(0), GRAPH, 3)
+    certificate = verify(export.folder, images, core=core)
+    assert certificate.failures == ()
+    assert certificate.figure(".rodata").measured == plan.flash_bytes
 
 
 def test_weights_beside_the_table_are_refused() -> None:

@@ -93,7 +93,11 @@ def boards() -> None:
 
 def plan(
     architecture: Annotated[
-        Path, typer.Argument(help="Architecture as JSON, or an exported folder or its manifest.")
+        Path,
+        typer.Argument(
+            help="Architecture as JSON, the .safetensors of a model, an exported folder or its "
+            "manifest."
+        ),
     ],
     input_shape: Annotated[
         str | None, typer.Option("--input", help="Height x width x channels, such as 28x28x1.")

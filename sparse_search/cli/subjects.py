@@ -1,4 +1,4 @@
-"""What `sparse-search plan` is asked about: the graph of an architecture, or an export's model."""
+"""What `sparse-search plan` is asked about: the graph of an architecture, or a model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,17 +31,20 @@ class Subject:
 
 
 def read_subject(path: Path, input_shape: str | None, classes: int) -> Subject:
-    """Reads an exported folder, its manifest, or an architecture.
+    """Reads an exported folder, its manifest, the file of a model, or an architecture.
 
     Args:
-        path: An exported folder, its manifest, or an architecture as JSON.
+        path: An exported folder, its manifest, a model's .safetensors, or an architecture as JSON.
         input_shape: Of an architecture, such as "28x28x1".
         classes: Of an architecture.
 
     Raises:
         ArchitectureError: The file is no architecture, or its input shape is not given.
         ExportError: The export is damaged.
+        QuantizationError: The model's file is.
     """
+    if path.is_file() and path.suffix == ".safetensors":
+        return Subject(QuantizedModel.load(path), EncodingPolicy())
     if path.is_dir() or path.name == MANIFEST_NAME:
         folder = path if path.is_dir() else path.parent
         manifest = read_manifest(folder)
@@ -52,6 +55,11 @@ def read_subject(path: Path, input_shape: str | None, classes: int) -> Subject:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ArchitectureError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ArchitectureError(
+            f"expected an architecture as JSON, got {path}, which is no text; give an exported "
+            "folder, the .safetensors of a model, or the file of an architecture"
+        ) from None
     architecture = Architecture.from_json(text)
     parts = (input_shape or "").lower().split("x")
     if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
