@@ -18,7 +18,7 @@ from .forecast import Forecaster
 from .interfaces import Objective, Pruner
 from .journal import lock_study
 from .phases import Observer, Phase, PhaseStarted, Replanned
-from .pruning_path import Methods, Path, Schedule, Sizes, choose_models, plan_paths
+from .pruning_path import Methods, Path, Schedule, Sizes, Trials, choose_models, plan_paths
 from .record import StudyRecord
 from .study_settings import training_config
 from .workers import Device, Evaluate, WorkerCount, open_workers
@@ -38,6 +38,8 @@ class PathOptions:
         models: How many models of the front are pruned at most.
         max_loss: Rise of the validation error (fraction) that ends a path; None for a tenth of what
             the model has learned.
+        sparsities: Of the steps of a path, in (0, 1); empty for steps that each keep three quarters
+            of the weights, or four fifths of the channels, that the last one kept.
     """
 
     methods: tuple[str, ...] = ()
@@ -45,6 +47,7 @@ class PathOptions:
     candidate: int | None = None
     models: int = 6
     max_loss: float | None = None
+    sparsities: tuple[float, ...] = ()
 
 
 def prune_front(
@@ -134,7 +137,16 @@ def _schedule(
     options: PathOptions,
 ) -> Schedule:
     known = Methods.of(pruners)
-    wanted = known.only(_methods(record, known, options))
+    if not all(0.0 < sparsity < 1.0 for sparsity in options.sparsities):
+        raise StudyError(
+            f"expected sparsities above 0 and below 1, got {options.sparsities}; 0.9 removes nine "
+            "weights of ten"
+        )
+    trials = Trials(
+        known.only(_methods(record, known, options)),
+        options.codebook_bits,
+        sorted(set(options.sparsities)),
+    )
     parents = training_parents(record.history())
     paths: list[Path] = []
     for model in _models(record, options):
@@ -146,8 +158,7 @@ def _schedule(
             candidate,
             parent,
             known,
-            wanted,
-            options.codebook_bits,
+            trials,
             lambda step: not forecaster.violations(step, record.limits),
             _sizes(forecaster, objectives),
         )

@@ -14,7 +14,7 @@ which both sparsities grow together. Channels always go first: zeros that are ch
 spent on channels that go anyway. A path begins above the model's own sparsity and keeps what the
 model has of the other kind. Every step starts from the same dense network, so that it costs one
 fine-tuning. What is predicted to break a limit, or to be smaller than the step before in nothing
-that is known beforehand, is left out.
+that is known beforehand, is left out. Other sparsities can be asked for, the same for both kinds.
 
 A path ends with the first step whose error is above e_0 + (g - e_0) / 10: by then a tenth of what
 the model has learned is lost, more than noise explains, and sparser steps lose more.
@@ -74,6 +74,21 @@ class Methods:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What is tried with each model.
+
+    Attributes:
+        methods: Of the paths.
+        codebook_bits: Of the models that are tried; None is any int8 value.
+        sparsities: Of the steps, ascending; empty for s_k.
+    """
+
+    methods: Methods
+    codebook_bits: Sequence[int | None] = (None,)
+    sparsities: Sequence[float] = ()
+
+
 @dataclass(frozen=True)
 class Path:
     """What is tried with one model in one way.
@@ -109,8 +124,7 @@ def plan_paths(
     model: Candidate,
     parent: int | None,
     known: Methods,
-    wanted: Methods,
-    codebook_bits: Sequence[int | None],
+    trials: Trials,
     fits: Fits,
     sizes: Sizes,
 ) -> list[Path]:
@@ -120,13 +134,13 @@ def plan_paths(
         model: A candidate of the search or of the final phase that was evaluated.
         parent: The search candidate whose weights the dense network inherits.
         known: Every method that there is, by kind.
-        wanted: Methods of the paths.
-        codebook_bits: Of the models that are tried; None is any int8 value.
+        trials: What is tried.
         fits: Whether a candidate is predicted to keep the limits.
         sizes: What tells whether a step is smaller.
     """
     found = []
-    for bits in dict.fromkeys(codebook_bits):
+    wanted = trials.methods
+    for bits in dict.fromkeys(trials.codebook_bits):
         start = replace(
             model,
             parent=parent,
@@ -139,10 +153,10 @@ def plan_paths(
         ways = [*product(wanted.structured, [None]), *product([None], wanted.others)]
         ways += product(wanted.structured, wanted.others)
         for structured, other in ways:
-            steps = _steps(start, known, structured, other)
+            steps = _steps(start, known, structured, other, trials.sparsities)
             if structured and other:
                 # Where there is no channel to remove, it is the path of the other method again.
-                alone = _steps(start, known, None, other)
+                alone = _steps(start, known, None, other, trials.sparsities)
                 pairs = zip(steps, alone, strict=False)
                 steps = (both for both, one in pairs if sizes(both) != sizes(one) or not sizes(one))
             kept = _worth_while(start, steps, fits, sizes)
@@ -153,7 +167,11 @@ def plan_paths(
 
 
 def _steps(
-    start: Candidate, known: Methods, structured: str | None, other: str | None
+    start: Candidate,
+    known: Methods,
+    structured: str | None,
+    other: str | None,
+    sparsities: Sequence[float],
 ) -> Iterator[Candidate]:
     """The start with more and more removed by one method or by two."""
     own = [step for step in start.pruning if step.method in known.structured]
@@ -161,20 +179,22 @@ def _steps(
     # Channels of a second method go from what the first one left; masks only grow.
     least = 1.0 - prod(1.0 - step.sparsity for step in own)
     most = max((step.sparsity for step in masks), default=0.0)
-    cuts = _levels(_STRUCTURED_KEPT, least) if structured else repeat(0.0)
-    zeros = _levels(_OTHERS_KEPT, most) if other else repeat(0.0)
+    cuts = _levels(_STRUCTURED_KEPT, least, sparsities) if structured else repeat(0.0)
+    zeros = _levels(_OTHERS_KEPT, most, sparsities) if other else repeat(0.0)
     for cut, zero in zip(cuts, zeros, strict=False):
         first = own if structured is None else [_raised(own, structured, cut)]
         second = masks if other is None else [_raised(masks, other, zero)]
         yield replace(start, pruning=(*first, *second))
 
 
-def _levels(kept: float, above: float) -> list[float]:
-    """Sparsities of steps that remove noticeably more than ``above``.
+def _levels(kept: float, above: float, asked: Sequence[float]) -> list[float]:
+    """Sparsities of steps that remove noticeably more than ``above``, or those asked for.
 
-    >>> _levels(0.75, 0.5)
-    [0.58, 0.68, 0.76, 0.82, 0.87, 0.9, 0.92, 0.94, 0.96, 0.97]
+    >>> _levels(0.75, 0.5, ()), _levels(0.75, 0.5, (0.4, 0.85))
+    ([0.58, 0.68, 0.76, 0.82, 0.87, 0.9, 0.92, 0.94, 0.96, 0.97], [0.85])
     """
+    if asked:
+        return [level for level in asked if level > above]
     levels = [round(1.0 - kept**k, 2) for k in range(1, _STEPS + 1)]
     # Half a step at least: a smaller one would train nearly the same model again.
     return [level for level in levels if 1.0 - level < (1.0 - above) * (1.0 + kept) / 2]

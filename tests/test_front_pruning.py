@@ -156,6 +156,7 @@ def test_what_does_not_fit_the_run_is_refused(tmp_path: Path) -> None:
             f"candidate {first.id} was itself pruned from candidate {first.pruned_from}",
         ),
         ({"options": PathOptions(methods=("magic",))}, "channels.*, got magic"),
+        ({"options": PathOptions(sparsities=(0.5, 1.5))}, r"below 1, got \(0.5, 1.5\)"),
         ({"dataset": fakes.tiny_dataset(1)}, "fingerprint"),
         ({"objectives": fakes.OBJECTIVES[:1]}, "expected the objectives val_error, flash_bytes"),
     ):

@@ -13,6 +13,7 @@ from sparse_search.pruning_path import (
     Methods,
     Path,
     Schedule,
+    Trials,
     choose_models,
     plan_paths,
 )
@@ -35,11 +36,12 @@ def plan(
     *,
     known: Methods = KNOWN,
     bits: Sequence[int | None] = (None,),
+    sparsities: Sequence[float] = (),
     fits: Callable[[Candidate], bool] = lambda c: True,
     size: Callable[[Candidate], Sequence[float]] = sizes,
 ) -> list[Path]:
     """The paths of one model; everything fits."""
-    return plan_paths(model, 4, known, wanted, bits, fits, size)
+    return plan_paths(model, 4, known, Trials(wanted, bits, sparsities), fits, size)
 
 
 def asked(path: Path) -> list[tuple[tuple[str, float], ...]]:
@@ -55,6 +57,17 @@ def test_each_step_keeps_a_share_of_what_the_last_one_kept() -> None:
     for path, kept in ((channels, 0.8), (magnitude, 0.75)):
         for k, step in enumerate(path.steps, start=1):
             assert step.pruning[0].sparsity == pytest.approx(1 - kept**k, abs=0.005)
+
+
+def test_steps_can_be_asked_for() -> None:
+    """Both kinds take them; those at or below what the model has are left out."""
+    channels, magnitude, both = plan(sparsities=(0.3, 0.85))
+    assert asked(channels) == [(("channels", 0.3),), (("channels", 0.85),)]
+    assert asked(magnitude) == [(("magnitude", 0.3),), (("magnitude", 0.85),)]
+    assert asked(both)[1] == (("channels", 0.85), ("magnitude", 0.85))
+    sparse = replace(MODEL, pruning=(PruningStep("magnitude", 0.3),))
+    (path,) = plan(sparse, Methods((), ("magnitude",)), sparsities=(0.3, 0.31))
+    assert asked(path) == [(("magnitude", 0.31),)]
 
 
 def test_on_the_third_path_both_kinds_grow_and_channels_go_first() -> None:

@@ -44,6 +44,13 @@ def prune(
             "default: a tenth of what it has learned.",
         ),
     ] = None,
+    sparsities: Annotated[
+        str | None,
+        typer.Option(
+            help="Fractions that go in the steps of a path, such as 0.5,0.85; default: each step "
+            "keeps 3/4 of the weights, or 4/5 of the channels, that the last one kept."
+        ),
+    ] = None,
     data_dir: DataDir = None,
     workers: WorkersText = "1",
     device: Annotated[
@@ -70,6 +77,7 @@ def prune(
         candidate,
         models,
         None if max_loss is None else max_loss / 100.0,
+        _fractions(sparsities),
     )
     data = load_stored(record.settings["dataset"], data_dir, record.settings["seed"])
     log_to(folder / "study.log")
@@ -101,6 +109,14 @@ def prune(
 
 def _names(text: str | None) -> tuple[str, ...]:
     return tuple(name for part in (text or "").split(",") if (name := part.strip()))
+
+
+def _fractions(text: str | None) -> tuple[float, ...]:
+    """Numbers in the order given; the study says which of them make sense."""
+    try:
+        return tuple(float(name) for name in _names(text))
+    except ValueError:
+        raise typer.BadParameter(f"expected fractions, such as 0.5,0.85; got {text!r}") from None
 
 
 def _codebooks(text: str) -> tuple[int | None, ...]:
