@@ -45,6 +45,8 @@ def wide(
 
     >>> len(wide(0.9, (8, 3, 1), "max", (16, 3, 2), (16, 3, 1)).architecture.blocks)
     2
+    >>> [b.branch for b in wide(0.9, (8, 3, 2), "shortcut", (8, 3, 1)).architecture.blocks]
+    ['none', 'shortcut']
     """
     blocks: list[ConvBlock] = []
     convolutions: list[Conv2D] = []
