@@ -9,7 +9,7 @@ from encoded import encode_smallest
 from pruning import PRUNERS
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock, SeparableConv2D
 from sparse_search.candidate import Candidate, PruningStep
-from sparse_search.encoding import allowed_encodings
+from sparse_search.encoding import allowed_encodings, measured_options
 from sparse_search.errors import ArchitectureError
 from sparse_search.forecast import Forecaster
 from sparse_search.graph import DepthwiseConv2d
@@ -100,16 +100,20 @@ def test_violations_are_those_of_the_plan():
 
 def pruned_bytes(graph, zeros_by_name, bits, rng):
     """Encoded bytes of weights with as many zeros in each layer, of 2^bits values with them."""
-    total = 0
+    values = few = np.setdiff1d(np.arange(-127, 128), 0)
+    if bits is not None:
+        few = rng.permutation(values)[: (1 << bits) - 1]
+    table = () if bits is None else (0, *few.tolist())
+    own, sharing = 0, len(table)
     for op in graph.weighted:
-        values = np.setdiff1d(np.arange(-127, 128), 0)
-        if bits is not None and op.kind != "depthwise_conv2d" and op.name != "grey":
-            values = rng.permutation(values)[: (1 << bits) - 1]
-        flat = rng.choice(values, graph.weight_count(op)).astype(np.int8)
-        flat[rng.permutation(len(flat))[: zeros_by_name.get(op.name, 0)]] = 0
-        rows = flat.reshape(graph.bias_count(op), -1)
-        total += encode_smallest(rows, allowed_encodings(op.kind)).bytes
-    return total
+        clustered = op.kind != "depthwise_conv2d" and op.name != "grey"
+        drawn = rng.choice(few if clustered else values, graph.weight_count(op)).astype(np.int8)
+        drawn[rng.permutation(len(drawn))[: zeros_by_name.get(op.name, 0)]] = 0
+        rows, allowed = drawn.reshape(graph.bias_count(op), -1), allowed_encodings(op.kind)
+        own += encode_smallest(rows, allowed).bytes
+        options = measured_options(rows, allowed, table if clustered else ())
+        sharing += min(option.bytes for option in options)
+    return min(own, sharing)
 
 
 def test_layers_with_their_own_sparsity_are_predicted_exactly():

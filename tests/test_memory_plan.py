@@ -138,6 +138,7 @@ def test_every_figure_of_a_small_network_by_hand() -> None:
         biases=4,
         nonzeros=36,
         encoding="dense",
+        codebook_of=None,
         narrow=True,
         weight_bytes=36,
         bias_bytes=8,
