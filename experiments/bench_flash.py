@@ -2,18 +2,18 @@ r"""What pruning, codebooks and encodings save in the linked firmware of a board
 
     python -m experiments.bench_flash search RUN --data-dir DATA --candidates 5 \
         --start experiments/results/models/bench_flash.json
-    sparse-search prune RUN --data-dir DATA --models 5 --methods magnitude --codebook-bits 4 \
-        --max-loss 0.3
+    sparse-search prune RUN --data-dir DATA --models 5 --methods magnitude --codebook-bits 4,3
     python -m experiments.bench_flash measure RUN --data-dir DATA
 
 ``search`` looks for dense networks for MNIST of at most 4 KB of flash and of RAM. It begins with
 plain ones of three convolutions, or with those of a file: ``bench_flash.json`` has the front of
-such a search of 40 candidates. ``measure`` takes any run: for every model that ``sparse-search
-prune`` has pruned, the model as it is, beside the smallest whose int8 validation error is at most
-0.2 points higher: among those that were made of it (scope "network"), and among those that were
-made of any (scope "front"). As it is means int8 as TFLite and CMSIS-NN keep it: a byte for every
-weight, and for every channel bias and multiplier of 32 bits and a shift. Both are exported, linked
-for a Cortex-M4 (``firmware``) and measured on the test set. ``bench_flash.csv`` has a row for each:
+such a search of 40 candidates. ``measure`` takes any run: for every final model, and every one that
+``sparse-search prune`` has pruned, the model as it is, beside the smallest whose int8 validation
+error is at most 0.2 points higher: among those that were made of it (scope "network"), and among
+those that were made of any (scope "front"). As it is means int8 as TFLite and CMSIS-NN keep it: a
+byte for every weight, and for every channel bias and multiplier of 32 bits and a shift. Both are
+exported, linked for a Cortex-M4 (``firmware``) and measured on the test set. ``bench_flash.csv``
+has a row for each:
 
 scope                      which models the pruned one was chosen from
 dense, pruned              candidate, and what was done to it; of: whose path it is of
@@ -106,6 +106,7 @@ def pairs(record: StudyRecord) -> Iterator[tuple[str, Evaluation, Evaluation]]:
     trained = [e for e in evaluations if e.candidate.effort != "search"]
     by_id = {e.candidate.id: e.candidate for e in evaluations}
     origins = {e.candidate.pruned_from for e in trained}
+    origins |= {e.candidate.id for e in trained if e.candidate.effort == "final"}
     for origin in sorted(number for number in origins if number is not None):
         model = by_id[origin]
         start = next((e for e in trained if _same(e.candidate, model)), None)
