@@ -99,7 +99,7 @@ class Count:
     def group(self) -> tuple[str, str, bool]:
         """What is fitted together: operator, positions, whether there is a codebook."""
         encoding = ENCODINGS[self.encoding]
-        return self.layer.kind, encoding.positions.name, bool(encoding.values.name)
+        return self.layer.kind, encoding.positions.name, encoding.values.has_table
 
     @property
     def terms(self) -> list[int]:

@@ -96,11 +96,11 @@ def _plain(filters: tuple[int, int, int]) -> Architecture:
     return Architecture((ConvBlock(tuple(layers)),), head="average")
 
 
-def pairs(record: StudyRecord) -> Iterator[tuple[str, Evaluation, Evaluation]]:
+def pairs(record: StudyRecord) -> Iterator[tuple[Evaluation, dict[str, Evaluation]]]:
     """Each model as it is, at most ``LARGEST_BYTES`` large, and the smallest of equal error.
 
     As it is means trained as long as its paths, with the pruning that it had in the search; it is
-    stored with dense weights. There are two pairs of each, with their scope.
+    stored with dense weights. The smallest are by scope.
     """
     evaluations = record.history().evaluations
     trained = [e for e in evaluations if e.candidate.effort != "search"]
@@ -116,8 +116,8 @@ def pairs(record: StudyRecord) -> Iterator[tuple[str, Evaluation, Evaluation]]:
         if plan.flash_bytes > LARGEST_BYTES:
             continue
         paths = [start, *(e for e in trained if e.candidate.pruned_from == origin)]
-        for scope, models in (("network", paths), ("front", trained)):
-            yield scope, start, _smallest(models, start.objectives[ERROR] + EQUAL_ERROR)
+        bound = start.objectives[ERROR] + EQUAL_ERROR
+        yield start, {"network": _smallest(paths, bound), "front": _smallest(trained, bound)}
 
 
 def _smallest(models: Sequence[Evaluation], bound: float) -> Evaluation:
@@ -178,12 +178,13 @@ def measure_run(
     stored = record.settings["dataset"]
     data = load_recorded(stored, data_dir=data_dir, seed=record.settings["seed"])
     rows = []
-    for scope, dense, pruned in pairs(record):
+    for dense, smallest in pairs(record):
         with tempfile.TemporaryDirectory() as folder:
             first = measure(record, dense, _DENSE, data, Path(folder) / "dense")
-            second = measure(record, pruned, policy, data, Path(folder) / "pruned")
-        rows.append(compare(scope, first, second))
-        print(rows[-1], flush=True)
+            for scope, pruned in smallest.items():
+                second = measure(record, pruned, policy, data, Path(folder) / scope)
+                rows.append(compare(scope, first, second))
+                print(rows[-1], flush=True)
     return rows
 
 

@@ -74,11 +74,8 @@ def test_layers_of_other_values_keep_a_table_of_their_own() -> None:
     values = np.unique(np.concatenate([w.weights.ravel() for w in mixed.weights.values()]))
     assert len(values) > 16
     assert holders(plan_memory(mixed)) == ["first", "second", "first"]
-    few = {
-        "first": np.int8([[1, 2], [3, 4]]),
-        "output": np.int8([[5, 6], [7, 8]]),
-    }
-    assert common_values([*few.values()]) == (1, 2, 3, 4, 5, 6, 7, 8)
+    few = [np.int8([[1, 2], [3, 4]]), np.int8([[5, 6], [7, 8]])]
+    assert common_values(few) == (1, 2, 3, 4, 5, 6, 7, 8)
     assert common_values([np.arange(10, dtype=np.int8), -np.arange(1, 8, dtype=np.int8)]) == (
         *range(10),
     )

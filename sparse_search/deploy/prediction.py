@@ -84,7 +84,7 @@ def kernel_calls(graph: Graph, layers: Iterable[tuple[str | None, bool]]) -> lis
             parts = ENCODINGS[encoding or DENSE]
             # geometry, input, bias, multiplier, shift, output; positions; values or their places
             # and the codebook
-            arguments = 6 + bool(parts.positions.name) + (2 if parts.values.name else 1)
+            arguments = 6 + bool(parts.positions.name) + (2 if parts.values.has_table else 1)
             calls.append((kernel, arguments))
         elif isinstance(operator, Concat):
             calls += [(kernel, 3)] * len(operator.inputs)

@@ -91,7 +91,7 @@ DEPTHWISE_CODE_BYTES = 532
 def kernel_cost(kind: str, encoding: str) -> KernelCost:
     """The costs of the kernel for an operator "conv2d" or "dense"."""
     parts = ENCODINGS[encoding]
-    return COSTS[kind, parts.positions.name, bool(parts.values.name)]
+    return COSTS[kind, parts.positions.name, parts.values.has_table]
 
 
 def kernel_code_bytes(kind: str, encoding: str) -> int:

@@ -20,7 +20,7 @@ class EncodedWeights:
         shape: (rows, columns) of the weights; rows are output channels.
         positions: Says which weights are stored, uint8 [bytes]; empty where all are.
         values: Stored weights, int8 [stored], or packed indices into the codebook, uint8 [bytes].
-        codebook: Values that stored weights take, int8 [distinct]; empty without one.
+        codebook: Values that indices stand for, int8 [values]; empty without one.
     """
 
     kind: str

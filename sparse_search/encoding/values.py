@@ -64,7 +64,7 @@ class Plain:
 
 @dataclass(frozen=True)
 class Codebook:
-    """Indices of ``bits`` bits into a table of the values that occur, at most 2^bits."""
+    """Indices of ``bits`` bits into a table of at most 2^bits values, its own or a shared one."""
 
     bits: int
     has_table: bool = True

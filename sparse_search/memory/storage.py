@@ -198,7 +198,9 @@ class _MeasuredWeights:
     @cached_property
     def _table(self) -> tuple[int, ...]:
         graph = self.model.graph
-        return common_values([self._rows(op) for op in graph.weighted if _may_share(op)])
+        return common_values(
+            [weight_rows(self.model, op.name) for op in graph.weighted if _may_share(op)]
+        )
 
     @property
     def can_share(self) -> bool:
@@ -209,15 +211,14 @@ class _MeasuredWeights:
         found = []
         for op in graph.weighted:
             table = self._table if shared and _may_share(op) else ()
-            options = measured_options(self._rows(op), _readable(op, self.runtime), table)
+            options = measured_options(
+                weight_rows(self.model, op.name), _readable(op, self.runtime), table
+            )
             found.append((op.name, _layer(graph, op, options)))
         return found
 
     def table_bytes(self, sharing: Mapping[str, str]) -> int:
         return len(shared_table(self.model, sharing))
-
-    def _rows(self, operator: WeightedOperator) -> NDArray[np.int8]:
-        return weight_rows(self.model, operator.name)
 
 
 def shared_table(model: "QuantizedModel", sharing: Mapping[str, str]) -> NDArray[np.int8]:
