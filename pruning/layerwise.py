@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sparse_search.builder import is_compressible
 from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset
 from sparse_search.graph import Graph
@@ -18,7 +19,7 @@ from sparse_search.training import Criterion, TrainingConfig
 
 from .gradual import prune_gradually
 from .groups import exceptions
-from .selection import lowest_masked, may_be_pruned, prunable, set_masks, zero_counts
+from .selection import lowest_masked, prunable, set_masks, zero_counts
 from .steps import require_sparsity
 
 
@@ -31,7 +32,7 @@ class LayerwisePruner:
     def predict(self, graph: Graph, step: PruningStep) -> tuple[Graph, Mapping[str, float]]:
         """The same graph, and the fraction of each operator's weights that will be zero; exact."""
         require_sparsity(step)
-        counts = {op.name: graph.weight_count(op) for op in graph.weighted if may_be_pruned(op)}
+        counts = {op.name: graph.weight_count(op) for op in graph.weighted if is_compressible(op)}
         zeros = zero_counts(counts, _fractions(graph, step), 0.0).own
         return graph, {name: zeros[name] / counts[name] for name in counts}
 
@@ -62,4 +63,6 @@ def _mask_smallest(network: Network, own: Mapping[str, float], sparsity: float) 
 def _fractions(graph: Graph, step: PruningStep) -> dict[str, float]:
     """Sparsity of every operator whose weights may go, by name."""
     own = exceptions(graph, step)
-    return {op.name: own.get(op.name, step.sparsity) for op in graph.weighted if may_be_pruned(op)}
+    return {
+        op.name: own.get(op.name, step.sparsity) for op in graph.weighted if is_compressible(op)
+    }

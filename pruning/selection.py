@@ -3,8 +3,6 @@
 Every unstructured method shares this, so that all of them leave exactly the number of zeros that
 was asked for, keep the masks that a network already has, and never empty a layer. Methods differ
 in the score of a weight only.
-
-Depthwise weights stay: they are few, and storing them sparsely would save no byte.
 """
 
 from collections.abc import Mapping
@@ -14,22 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparse_search.builder import GREY
+from sparse_search.builder import is_compressible
 from sparse_search.candidate import PruningStep
-from sparse_search.graph import DepthwiseConv2d, Graph, WeightedOperator
+from sparse_search.graph import Graph
 from sparse_search.network import Network, Unit
 
 from .groups import exceptions
 
 
-def may_be_pruned(operator: WeightedOperator) -> bool:
-    """Whether zero weights of this operator can save bytes."""
-    return not isinstance(operator, DepthwiseConv2d) and operator.name != GREY
-
-
 def prunable(network: Network) -> dict[str, Unit]:
     """The operators whose weights may go, by name, in execution order."""
-    return {op.name: unit for op, unit in network if may_be_pruned(op)}
+    return {op.name: unit for op, unit in network if is_compressible(op)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +66,7 @@ def predict_shared(graph: Graph, step: PruningStep) -> dict[str, float]:
     It is exact for exceptions. The zeros that the others share are known in number, which the sum
     of the predictions keeps, and taken to be spread evenly.
     """
-    counts = {op.name: graph.weight_count(op) for op in graph.weighted if may_be_pruned(op)}
+    counts = {op.name: graph.weight_count(op) for op in graph.weighted if is_compressible(op)}
     zeros = zero_counts(counts, exceptions(graph, step), step.sparsity)
     shared = [name for name in counts if name not in zeros.own]
     ends = np.cumsum([0, *(counts[name] for name in shared)])

@@ -60,6 +60,15 @@ OUTPUT = "output"
 _LARGEST_WINDOW = 255
 
 
+def is_compressible(operator: Operator) -> bool:
+    """Whether its weights may be pruned one by one, or clustered.
+
+    Depthwise weights stay: they are few, and encoded they would save no byte. So does the
+    conversion to grey, whose weights are fixed.
+    """
+    return isinstance(operator, Conv2d | Dense) and operator.name != GREY
+
+
 @lru_cache(maxsize=20_000)
 def place_window(
     size: tuple[int, int], kernel: int, stride: tuple[int, int], mode: PaddingMode

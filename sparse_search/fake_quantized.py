@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .builder import GREY
+from .builder import GREY, is_compressible
 from .clustering import Codebook, fit_codebook
 from .errors import QuantizationError, TrainingDivergedError
 from .graph import Add, AvgPool2d, Concat, Conv2d, Dense, MaxPool2d, Operator, WeightedOperator
@@ -73,11 +73,7 @@ class FakeQuantizedNetwork(nn.Module):
                 for op in self.graph.weighted
             }
         )
-        self._clustered = [
-            op.name
-            for op in self.graph.weighted
-            if isinstance(op, Conv2d | Dense) and op.name != GREY
-        ]
+        self._clustered = [op.name for op in self.graph.weighted if is_compressible(op)]
         self._first_dense = next(
             (op.name for op in self.graph.weighted if isinstance(op, Dense)), None
         )

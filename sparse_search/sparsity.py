@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .builder import GREY
+from .builder import is_compressible
 from .candidate import PruningStep
-from .graph import Conv2d, Dense, Graph
+from .graph import Graph
 from .groups import channel_groups
 
 STRUCTURED = frozenset({"channels", "taylor", "bayesian"})
@@ -22,9 +22,7 @@ def sparsity_targets(graph: Graph, method: str) -> tuple[str, ...]:
     if method in STRUCTURED:
         groups = channel_groups(graph)
         return tuple(g.producers[0] for g in groups if g.producers and not g.frozen)
-    return tuple(
-        op.name for op in graph.operators if isinstance(op, Conv2d | Dense) and op.name != GREY
-    )
+    return tuple(op.name for op in graph.operators if is_compressible(op))
 
 
 def keep_targets(pruning: Sequence[PruningStep], graph: Graph) -> tuple[PruningStep, ...]:

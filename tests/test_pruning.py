@@ -9,7 +9,8 @@ from strategies import members, seeds
 
 from pruning import PRUNERS
 from pruning.magnitude import lamp_scores, update_masks
-from pruning.selection import may_be_pruned, zero_counts
+from pruning.selection import zero_counts
+from sparse_search.builder import is_compressible
 from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset, load_dataset
 from sparse_search.errors import ArchitectureError, PruningError
@@ -62,7 +63,7 @@ class TestExceptions:
             branching, digits, step, QUICK.with_epochs(1), generator(2)
         )
         zeros = {op.name: int((unit.weight == 0).sum()) for op, unit in pruned}
-        counts = {op.name: unit.weight.numel() for op, unit in pruned if may_be_pruned(op)}
+        counts = {op.name: unit.weight.numel() for op, unit in pruned if is_compressible(op)}
         assert zeros["conv2"] == round(0.25 * counts["conv2"])
         assert zeros["dense1"] == round(0.9 * counts["dense1"])
         shared = counts.keys() - {"conv2", "dense1"}
@@ -199,7 +200,7 @@ def test_masks_survive_a_later_structured_cut(network, request, digits):
     )
     assert sum(unit.mask is not None for _, unit in smaller) >= 2
     for operator, unit in smaller:
-        if may_be_pruned(operator) and unit.mask is not None:
+        if is_compressible(operator) and unit.mask is not None:
             assert bool((unit.weight[unit.mask == 0] == 0).all())
 
 

@@ -11,8 +11,8 @@ from pruning import PRUNERS, prune
 from pruning.feedback import FeedbackPruner, MaskedForward
 from pruning.layerwise import LayerwisePruner
 from pruning.schedule import Ramp, cubic
-from pruning.selection import may_be_pruned
 from pruning.taylor import Gates, TaylorPruner, taylor_saliency
+from sparse_search.builder import is_compressible
 from sparse_search.candidate import PruningStep
 from sparse_search.dataset import Dataset, load_dataset
 from sparse_search.errors import PruningError
@@ -117,7 +117,7 @@ class TestFeedback:
             for name, mask in masks.items()
         )
         assert back > 0
-        units = [unit for op, unit in pruned if may_be_pruned(op)]
+        units = [unit for op, unit in pruned if is_compressible(op)]
         total = sum(unit.weight.numel() for unit in units)
         assert sum(int((unit.weight == 0).sum()) for unit in units) == round(0.7 * total)
 
@@ -132,7 +132,7 @@ class TestLayerwise:
         pruned = LayerwisePruner().prune(branching, digits, step, config, generator(0))
         for operator, unit in pruned:
             weight = branching.unit(operator.name).weight.detach().abs().flatten()
-            if not may_be_pruned(operator):
+            if not is_compressible(operator):
                 assert unit.mask is None
                 continue
             count = round(len(weight) * (0.8 if operator.name == "dense1" else 0.4))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..builder import GREY
+from ..builder import GREY, is_compressible
 from ..encoding import (
     DENSE_ONLY,
     ENCODINGS,
@@ -24,15 +24,12 @@ from ..encoding import (
     predicted_options,
 )
 from ..errors import MemoryPlanError
-from ..graph import Conv2d, DepthwiseConv2d, Graph, Operator, WeightedOperator
+from ..graph import Conv2d, Graph, Operator, WeightedOperator
 from ..integer import narrow_channels
 from .kernels import KernelLibrary
 
 if TYPE_CHECKING:
     from ..quantized import QuantizedModel
-
-UNPRUNED_OPERATORS = frozenset({GREY})
-"""Operators by name whose weights are fixed by definition (colour to grey)."""
 
 
 def nonzero_weights(
@@ -56,7 +53,7 @@ def nonzero_weights(
         share = sparsity.get(op.name, 0.0) if isinstance(sparsity, Mapping) else sparsity
         if not 0.0 <= share <= 1.0:
             raise MemoryPlanError(f"expected a sparsity in [0, 1], got {share}")
-        pruned = 0 if op.name in UNPRUNED_OPERATORS else round(share * count)
+        pruned = 0 if op.name == GREY else round(share * count)
         nonzeros[op.name] = count - pruned
     return nonzeros
 
@@ -176,7 +173,7 @@ class _PredictedWeights:
         found = []
         for op in self.graph.weighted:
             count = self.graph.weight_count(op)
-            bits = self.codebook_bits if _may_share(op) else None
+            bits = self.codebook_bits if is_compressible(op) else None
             options = predicted_options(
                 *(count, self.nonzeros[op.name], _readable(op, self.runtime), bits),
                 shares=shared and bits is not None,
@@ -199,7 +196,7 @@ class _MeasuredWeights:
     def _table(self) -> tuple[int, ...]:
         graph = self.model.graph
         return common_values(
-            [weight_rows(self.model, op.name) for op in graph.weighted if _may_share(op)]
+            [weight_rows(self.model, op.name) for op in graph.weighted if is_compressible(op)]
         )
 
     @property
@@ -210,7 +207,7 @@ class _MeasuredWeights:
         graph = self.model.graph
         found = []
         for op in graph.weighted:
-            table = self._table if shared and _may_share(op) else ()
+            table = self._table if shared and is_compressible(op) else ()
             options = measured_options(
                 weight_rows(self.model, op.name), _readable(op, self.runtime), table
             )
@@ -235,11 +232,6 @@ def weight_rows(model: "QuantizedModel", name: str) -> NDArray[np.int8]:
     """The weights of an operator as [output channels, weights of each]."""
     held = model.weights[name]
     return held.weights.reshape(len(held.bias), -1)
-
-
-def _may_share(operator: WeightedOperator) -> bool:
-    """Whether its weights are clustered where those of a model are."""
-    return not isinstance(operator, DepthwiseConv2d) and operator.name not in UNPRUNED_OPERATORS
 
 
 def _readable(operator: WeightedOperator, runtime: bool) -> tuple[str, ...]:
