@@ -5,27 +5,14 @@ so a shifted image is a few short copies out of its padded original.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .augmentation import Augmentation
 from .dataset import Dataset, Split
 from .network import channels_last, to_float
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """What is done to a training image at random.
-
-    Attributes:
-        shift_px: Largest shift along each axis; what enters the image is 0.
-        flip: Whether images are mirrored left to right half of the time.
-    """
-
-    shift_px: int = 0
-    flip: bool = False
 
 
 def default_augmentation(dataset: Dataset) -> Augmentation:
@@ -39,7 +26,7 @@ class Batches:
 
     def __init__(self, split: Split, augmentation: Augmentation) -> None:
         """Copies the images with a border as wide as the largest shift."""
-        self._flip = augmentation.flip
+        self._augmentation = augmentation
         self._starts = 2 * augmentation.shift_px + 1
         border = (augmentation.shift_px, augmentation.shift_px)
         padded = np.ascontiguousarray(np.pad(split.images, ((0, 0), border, border, (0, 0))))
@@ -75,7 +62,7 @@ class Batches:
             start = torch.randint(0, self._starts, (2, count), generator=generator).numpy()
             windows = self._windows[rows.numpy(), start[0], start[1]]
         images = channels_last(windows.reshape(count, self._height, self._width, self._channels))
-        if self._flip:
+        if self._augmentation.flip:
             mirrored = torch.rand(count, generator=generator) < 0.5
             images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-        return to_float(images), self._labels[rows]
+        return self._augmentation.draw(to_float(images), generator), self._labels[rows]

@@ -25,6 +25,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from .augmentation import Augmentation
+from .batches import default_augmentation
 from .candidate import Candidate, Evaluation, Outcome, Recipe, Rejection
 from .cutting import without_dead_channels
 from .dataset import Dataset
@@ -39,7 +41,7 @@ from .quantize import quantize
 from .quantized import QuantizedModel
 from .rungs import Rungs
 from .space import SearchSpace
-from .training import Criterion, TrainingConfig, default_augmentation, error_rate, train
+from .training import Criterion, TrainingConfig, error_rate, train
 from .workers import Device
 
 _PLAN_METRICS = (
@@ -119,6 +121,10 @@ class EvaluationConfig:
     def on(self, device: Device) -> "EvaluationConfig":
         """The same with training on another device."""
         return replace(self, training=replace(self.training, device=device))
+
+    def augmented(self, augmentation: Augmentation) -> "EvaluationConfig":
+        """The same with training on images that vary otherwise."""
+        return replace(self, training=replace(self.training, augmentation=augmentation))
 
     def dense(self, candidate: Candidate, loss: float = 1.0) -> TrainingConfig:
         """Training before pruning.

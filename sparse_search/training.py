@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .allocator import keep_freed_memory
-from .batches import Augmentation, Batches, default_augmentation
+from .augmentation import Augmentation
+from .batches import Batches, default_augmentation
 from .checkpoint import TrainingState, clone, generator_state
 from .dataset import Dataset, Split
 from .errors import StudyError, TrainingDivergedError

@@ -116,6 +116,14 @@ def test_other_settings_are_refused_by_name(workplace: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_augmentation_is_a_setting_of_the_run(workplace: Path) -> None:
+    """What is asked for is what candidates are trained with, and cannot change."""
+    done = call(*RUN, "--augment", "shift 3, negative", cwd=workplace)
+    assert done.returncode == 1
+    assert "augmentation.shift_px: the study has 0, this call has 3" in done.stderr
+    assert "augmentation.negative: the study has False, this call has True" in done.stderr
+
+
 def test_the_goal_of_accuracy_leaves_the_most_accurate_model(workplace: Path) -> None:
     """Sizes are limits then, under any definition; pruning further has nothing to gain."""
     limits = ("--max-ram", "120", "--memory-definition", "in+out")
@@ -340,6 +348,7 @@ def test_plan_reads_an_architecture(tmp_path: Path) -> None:
         (("run", "nothing.npz"), "nothing.npz"),
         (("run", "digits", "--max-ram", "2 potatoes"), "2KB"),
         (("run", "digits", "--target", "arduino"), "uno"),
+        (("run", "digits", "--augment", "rotat 3"), "rotate"),
         (("report", "nowhere"), "nowhere"),
         (("prune", "nowhere"), "nowhere"),
         (("verify", "nowhere"), "nowhere"),
@@ -347,7 +356,18 @@ def test_plan_reads_an_architecture(tmp_path: Path) -> None:
         (("plan", sys.executable), "no text"),
         (("run", "digits", "--max-ram", "40", "--out", "o"), "smallest"),
     ],
-    ids=["data", "size", "board", "report", "prune", "verify", "plan", "program", "impossible"],
+    ids=[
+        "data",
+        "size",
+        "board",
+        "augment",
+        "report",
+        "prune",
+        "verify",
+        "plan",
+        "program",
+        "impossible",
+    ],
 )
 def test_mistakes_end_in_one_clear_line(
     arguments: tuple[str, ...], words: str, tmp_path: Path

@@ -96,6 +96,13 @@ def run(
             help="A run whose front, or a JSON file whose architectures, the search begins with."
         ),
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help="How training images vary at random, such as 'shift 2, rotate 10, scale 0.1, "
+            "negative', or none; default: shifts by a 16th of the image, and flips of CIFAR."
+        ),
+    ] = None,
     early_stopping: Annotated[
         bool, typer.Option(help="End a training once a model that is no larger is clearly better.")
     ] = True,
@@ -111,6 +118,7 @@ def run(
     import torch
 
     from ..api import defaults, health
+    from ..augmentation import parse_augmentation
     from ..dataset import load_dataset
     from ..delivery import deliver
     from ..progress import StudyProgress
@@ -131,6 +139,9 @@ def run(
         options = read_options(size, grey, label)
         data = load_dataset(dataset, data_dir=data_dir, seed=seed, options=options)
     show_remarks(data)
+    config = spent.config(data)
+    if augment:
+        config = config.augmented(parse_augmentation(augment))
     folder = out or Path("runs") / (f"{data.name}-{budget}" if budget else data.name)
     study = Study(
         dataset=data,
@@ -145,7 +156,7 @@ def run(
         early_stopping=early_stopping,
         final_models=final_models or spent.final_models,
         start=None if start is None else read_start(start),
-        config=spent.config(data),
+        config=config,
         **defaults(limits, goal),
     )
     log_to(folder / "study.log")
