@@ -9,7 +9,8 @@
 be trained, an architecture with its pruning, to ``models/ROW.json`` beside the results. ``train``
 trains it from scratch with one seed, exports it and counts what its C gets right on the whole
 test set; the test set decides nothing. ``table`` writes ``table.csv``, and keeps of each row the
-model of the seed with the least validation error, as ``models/ROW.safetensors``:
+model of the seed with the least validation error, or the first one where validation images were
+learned, too, as ``models/ROW.safetensors``:
 
 row, dataset, view      view: what is folded out in front of the network
 definition              of size and memory
@@ -34,8 +35,9 @@ import torch
 from rich.console import Console
 
 from sparse_search.api import defaults
+from sparse_search.augmentation import parse_augmentation
 from sparse_search.candidate import Candidate, Evaluation, PruningStep
-from sparse_search.dataset import Dataset, load_dataset
+from sparse_search.dataset import Dataset, Split, load_dataset
 from sparse_search.delivery import GOLDEN_IMAGES
 from sparse_search.deploy import ExportOptions, export_c, verify
 from sparse_search.evaluation import EvaluationConfig, Evaluator, model_path
@@ -130,6 +132,8 @@ def train(row: Row, data: Dataset, candidate: Candidate, seed: int) -> dict[str,
     folder = RUNS / f"{row.name}-seed{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     parts = defaults(row.limits)
+    if row.learn_all:
+        data = replace(data, train=_joined(data.train, data.validation))
     config = replace(
         EvaluationConfig.for_dataset(data),
         final_epochs=row.epochs,
@@ -138,6 +142,8 @@ def train(row: Row, data: Dataset, candidate: Candidate, seed: int) -> dict[str,
         final_clustering_epochs=row.codebook_epochs,
         final_quantized_epochs=row.quantized_epochs,
     )
+    if row.augmentation:
+        config = config.augmented(parse_augmentation(row.augmentation))
     space = row.space(data.input_shape, data.class_count)
     evaluator = Evaluator(
         *(data.without_test(), space, parts["pruners"], parts["objectives"], config, folder, seed)
@@ -162,7 +168,7 @@ def train(row: Row, data: Dataset, candidate: Candidate, seed: int) -> dict[str,
         raise SystemExit(f"{row.name}, seed {seed}: {certificate.failures}")
     return {
         "seed": seed,
-        "val_error": outcome.objectives["val_error"],
+        "val_error": None if row.learn_all else outcome.objectives["val_error"],
         "accuracy": 100.0 * certificate.correct / certificate.images,
         "images": certificate.images,
         "violations": row.limits.check(plan),
@@ -170,6 +176,11 @@ def train(row: Row, data: Dataset, candidate: Candidate, seed: int) -> dict[str,
         "sizes": {name: measure.of(plan) for name, measure in MEASURES.items()},
         "model": str(model_path(folder, candidate.id)),
     }
+
+
+def _joined(first: Split, second: Split) -> Split:
+    images = np.concatenate([first.images, second.images])
+    return Split(images, np.concatenate([first.labels, second.labels]))
 
 
 def read_trainings(row: Row) -> list[dict[str, Any]]:
@@ -183,7 +194,8 @@ def summarise(row: Row, models: Path) -> dict[str, Any] | None:
     trainings = read_trainings(row)
     if not trainings:
         return None
-    best = min(trainings, key=lambda training: training["val_error"])
+    # Where nothing but the test set could tell, it is the first one.
+    best = min(trainings, key=lambda training: training["val_error"] or 0.0)
     kept = models / f"{row.name}.safetensors"
     QuantizedModel.load(best["model"]).save(kept)
     chosen = json.loads((models / f"{row.name}.json").read_text())

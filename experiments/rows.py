@@ -84,6 +84,10 @@ class Row:
         fine_tuning_rate: Learning rate of these, as a fraction of that of the dense training.
         quantized_epochs: In the exact integer arithmetic, at the end.
         codebook_epochs: The same of a model with a codebook.
+        augmentation: Of the images in the final training, as ``--augment`` takes it; empty for what
+            the data set has by default.
+        learn_all: Whether the final training learns from the validation images, too. Nothing is
+            chosen with them then.
     """
 
     name: str
@@ -99,6 +103,8 @@ class Row:
     fine_tuning_rate: float = 0.5
     quantized_epochs: int = 6
     codebook_epochs: int = 40
+    augmentation: str = ""
+    learn_all: bool = False
 
     def space(self, input_shape: Shape, class_count: int) -> SearchSpace:
         """Where the row is searched: small networks, without what never paid in them.
@@ -139,8 +145,19 @@ _BINARY: Final[dict[str, Any]] = {
     "search_epochs": (12, 6, 20),
     "max_filters": 64,
     "epochs": 60,
-    "fine_tuning_epochs": 120,
+    "fine_tuning_epochs": 160,
     "fine_tuning_rate": 2.0,
+    "augmentation": "flip",
+    "learn_all": True,
+}
+
+_CHARACTERS: Final[dict[str, Any]] = {
+    "max_filters": 48,
+    "epochs": 250,
+    "augmentation": (
+        "shift 1, rotate 8, scale 0.1, stretch 0.1, shear 0.15, contrast 0.3, negative, recolour"
+    ),
+    "learn_all": True,
 }
 
 ROWS: Final = {
@@ -189,13 +206,11 @@ ROWS: Final = {
         ),
         Row(
             *("chars74k-16k", "chars74k", Limits(16384, 16384, *_OURS), "Bonsai 58.59 %, 101 KB"),
-            max_filters=48,
-            epochs=200,
+            **_CHARACTERS,
         ),
         Row(
             *("chars74k-8k", "chars74k", Limits(16384, 8192, *_OURS), "Bonsai 58.59 %, 101 KB"),
-            max_filters=48,
-            epochs=200,
+            **_CHARACTERS,
         ),
     )
 }

@@ -158,4 +158,8 @@ def _resampled(images: Tensor, transforms: Tensor) -> Tensor:
     half = torch.tensor([width / 2, height / 2])
     matrices = functional.pad(transforms * half / half[:, None], (0, 1))
     grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    # Channel by channel it is twice as fast; a network wants the channels of a pixel together.
+    found = functional.grid_sample(
+        images.contiguous(), grid, padding_mode="border", align_corners=False
+    )
+    return found.contiguous(memory_format=torch.channels_last)

@@ -74,13 +74,17 @@ class Preset:
     Attributes:
         limits: What its models must keep, where nothing else is asked for.
         budgets: By name.
+        augmentation: As ``run --augment`` takes it; None for what the data has by default.
     """
 
     limits: Limits
     budgets: Mapping[BudgetName, Budget] = field(repr=False)
+    augmentation: str | None = None
 
 
 _KB = 1024
+# Light letters on dark and dark ones on light, of any colour, are the same class.
+_LETTERS = "shift 1, rotate 8, scale 0.1, stretch 0.1, shear 0.15, contrast 0.3, negative, recolour"
 # Of 60,000 images of 28 x 28; of 50,000 of 32 x 32 in colour; of a few thousand small ones.
 _LARGE = _budgets(Budget(10, 2, 0.5), Budget(60, 6, 1.5), Budget(500, 10, 5.0))
 _COLOUR = _budgets(Budget(6, 1, 0.34), Budget(40, 4, 1.5), Budget(500, 10, 20.0))
@@ -96,7 +100,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "cifar10-binary-b": Preset(Limits(2 * _KB, 2 * _KB), _LARGE),
         "curet": Preset(Limits(4 * _KB, 16 * _KB), _LARGE),
         "curet-features": Preset(Limits(2 * _KB, 16 * _KB), _SMALL),
-        "chars74k": Preset(Limits(8 * _KB, 16 * _KB), _SMALL),
+        "chars74k": Preset(Limits(8 * _KB, 16 * _KB), _SMALL, _LETTERS),
         "keywords": Preset(Limits(8 * _KB, 16 * _KB), _SMALL),
     }
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.__main__ import run_arguments
+from sparse_search.augmentation import parse_augmentation
 from sparse_search.dataset import Dataset
 from sparse_search.datasets.registry import source_names
 from sparse_search.evaluation import EvaluationConfig
@@ -47,6 +48,15 @@ def test_limits_leave_room_for_a_search(name):
     found = find_feasibility(SearchSpace.for_input(*FORMS[name]), [board])
     assert found.boards == (board,)
     assert found.least_flash.flash_bytes < 0.6 * flash
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_augmentations_can_be_read(name):
+    """As ``run --augment`` reads them; the colours of letters mean nothing."""
+    text = PRESETS[name].augmentation
+    assert (text is not None) == (name == "chars74k")
+    if text is not None:
+        assert parse_augmentation(text).recolour
 
 
 @pytest.mark.parametrize("preset", [*PRESETS.values(), OWN_DATA])

@@ -100,7 +100,8 @@ def run(
         str | None,
         typer.Option(
             help="How training images vary at random, such as 'shift 2, rotate 10, scale 0.1, "
-            "negative', or none; default: shifts by a 16th of the image, and flips of CIFAR."
+            "negative', or none; default: shifts by a 16th of the image, flips of CIFAR, and, with "
+            "--budget, more of Chars74K."
         ),
     ] = None,
     early_stopping: Annotated[
@@ -140,8 +141,8 @@ def run(
         data = load_dataset(dataset, data_dir=data_dir, seed=seed, options=options)
     show_remarks(data)
     config = spent.config(data)
-    if augment:
-        config = config.augmented(parse_augmentation(augment))
+    if variation := augment or preset.augmentation:
+        config = config.augmented(parse_augmentation(variation))
     folder = out or Path("runs") / (f"{data.name}-{budget}" if budget else data.name)
     study = Study(
         dataset=data,
