@@ -1,12 +1,14 @@
 """The table beside published figures, held against the models that are kept with it."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import requires_env
 
+from experiments import published
 from experiments.published import load
 from experiments.rows import ROWS
 from experiments.views import View
@@ -68,3 +70,31 @@ def test_a_view_averages_squares_and_joins_colours() -> None:
     grey = View(2, grey=True).images(images)
     assert grey.shape == (1, 2, 2, 1)
     assert grey[0, 0, 0, 0] == round(0.299 * 200)
+
+
+@pytest.mark.parametrize(("errors", "kept"), [((0.03, 0.02, 0.04), 1), ((None, None, None), 0)])
+def test_the_kept_model_is_the_best_known_without_the_test_set(
+    errors: tuple[float | None, ...],
+    kept: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The least validation error; the first seed where validation images were learned, too."""
+    monkeypatch.setattr(published, "RUNS", tmp_path)
+    row, accuracies = ROWS["mnist-munas"], (96.0, 95.0, 98.0)
+    for seed, (error, accuracy) in enumerate(zip(errors, accuracies, strict=True)):
+        folder = tmp_path / f"{row.name}-seed{seed}"
+        folder.mkdir()
+        training = {
+            **{"seed": seed, "val_error": error, "accuracy": accuracy, "violations": []},
+            **{"train_seconds": 36, "sizes": dict.fromkeys(MEASURES, 100 + seed)},
+            "model": str(RESULTS / "models" / f"{row.name}.safetensors"),
+        }
+        (folder / "result.json").write_text(json.dumps(training))
+    (tmp_path / f"{row.name}.json").write_text(json.dumps({"search_seconds": 36}))
+    found = published.summarise(row, tmp_path)
+    assert found is not None
+    assert (found["size_bytes"], found["best_accuracy"]) == (100 + kept, accuracies[kept])
+    assert (found["accuracy"], found["accuracy_std"], found["seeds"]) == (96.33, 1.53, 3)
+    assert found["core_hours"] == 0.04
+    assert (tmp_path / f"{row.name}.safetensors").is_file()
