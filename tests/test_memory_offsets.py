@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sparse_search.errors import MemoryPlanError
 from sparse_search.memory.buffers import Buffer, Buffers
 from sparse_search.memory.exact import search_offsets
-from sparse_search.memory.lifetimes import Lifetime, live_bytes
+from sparse_search.memory.lifetimes import Lifetime
 from sparse_search.memory.offsets import Placement, place
 
 GREEDY_FAILS = [
@@ -41,6 +41,14 @@ BOUND_FAILS = [
 def tensors(rows: Sequence[tuple[int, int, int]]) -> list[Lifetime]:
     """Lifetimes from (size, first, last)."""
     return [Lifetime(f"t{i}", "tensor", *row) for i, row in enumerate(rows)]
+
+
+def live_bytes(items: Sequence[Lifetime], alignment: int) -> list[int]:
+    """Aligned bytes that exist at each step, counted one by one."""
+    return [
+        sum(-(-i.size_bytes // alignment) * alignment for i in items if i.first <= step <= i.last)
+        for step in range(1 + max((item.last for item in items), default=-1))
+    ]
 
 
 @st.composite

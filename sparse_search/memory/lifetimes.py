@@ -4,14 +4,12 @@ Time is the index of the operator that runs. A lifetime includes both its ends: 
 runs, what it reads and what it writes exist together; how far they may overlap says ``overlap``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Literal, TypeAlias
 
 from ..errors import MemoryPlanError
 from ..graph import Graph
-from .cmsis_nn import operator_scratch_bytes, round_up
+from .cmsis_nn import operator_scratch_bytes
 from .kernels import KernelLibrary
 
 BufferKind: TypeAlias = Literal["tensor", "scratch"]
@@ -61,20 +59,3 @@ def find_lifetimes(graph: Graph, kernels: KernelLibrary) -> list[Lifetime]:
             if size:
                 lifetimes.append(Lifetime(f"{op.name}:scratch", "scratch", size, index, index))
     return lifetimes
-
-
-def live_bytes(lifetimes: Sequence[Lifetime], alignment_bytes: int) -> list[int]:
-    """Aligned bytes that exist during each operator, in execution order.
-
-    Their maximum is a lower bound of every arena in which nothing overlaps.
-
-    >>> live_bytes([Lifetime("x", "tensor", 5, 0, 0), Lifetime("y", "tensor", 4, 0, 1)], 4)
-    [12, 4]
-    """
-    steps = 1 + max((item.last for item in lifetimes), default=-1)
-    change = [0] * (steps + 1)
-    for item in lifetimes:
-        size = round_up(item.size_bytes, alignment_bytes)
-        change[item.first] += size
-        change[item.last + 1] -= size
-    return list(accumulate(change[:steps]))

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..encoding import EncodingPolicy, kernel_code_bytes
 from ..graph import Graph
+from .buffers import Buffer, Buffers
 from .cmsis_nn import round_up
 from .costs import LayerCost, layer_cost
 from .kernels import ALIGNMENT_BYTES, KernelLibrary
-from .lifetimes import BufferKind, Lifetime, find_lifetimes, live_bytes
+from .lifetimes import BufferKind, find_lifetimes
 from .offsets import DEFAULT_MAX_NODES, place
 from .order import in_best_order
 from .overlap import find_leads
@@ -137,9 +138,12 @@ class MemoryPlan:
 
         Unaligned and without scratch memory.
         """
-        tensors = [a for a in self.allocations[1:] if a.kind == "tensor"]
-        lifetimes = [Lifetime(a.name, a.kind, a.size_bytes, a.first, a.last) for a in tensors]
-        return max(live_bytes(lifetimes, 1))
+        tensors = [
+            Buffer(a.size_bytes, a.first, a.last)
+            for a in self.allocations[1:]
+            if a.kind == "tensor"
+        ]
+        return max(Buffers(tensors, {}).step_bytes())
 
     @property
     def persistent_bytes(self) -> int:
