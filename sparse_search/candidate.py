@@ -62,7 +62,7 @@ class Candidate:
         architecture: Canonical architecture before pruning.
         pruning: Pruning methods in the order in which they are applied.
         recipe: How it is trained.
-        origin: Sampled at random, made by morphisms from ``parent``, or given by the user.
+        origin: Sampled at random, made by morphisms from ``parent``, or given to begin with.
         parent: Candidate whose weights are inherited; None trains from scratch.
         morphisms: Names of the morphisms from the parent to this candidate, in order.
         effort: Brief training for the search, or the longer one of the final phase and of the

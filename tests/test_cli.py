@@ -17,6 +17,7 @@ from PIL import Image
 
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock
 from sparse_search.deploy.manifest import read_manifest
+from sparse_search.record import StudyRecord
 
 COLUMNS = [
     "candidate",
@@ -114,6 +115,25 @@ def test_other_settings_are_refused_by_name(workplace: Path) -> None:
     assert "model_bytes" in done.stderr
     assert "3072" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_begins_with_plain_networks_unless_it_shall_be_random(
+    workplace: Path, tmp_path: Path
+) -> None:
+    """Which is one of its settings."""
+    record = StudyRecord.open(workplace / "out")
+    searched = [o.candidate for o in record.history().outcomes if o.candidate.effort == "search"]
+    assert [candidate.origin for candidate in searched] == ["given", "given"]
+    changed = call(*RUN, "--start", "random", cwd=workplace)
+    assert changed.returncode == 1
+    assert "start" in changed.stderr
+    arguments = ("--start", "random", "--out", str(tmp_path / "out"))
+    assert call(*RUN[:-2], *arguments, cwd=workplace).returncode == 0
+    outcomes = StudyRecord.open(tmp_path / "out").history().outcomes
+    assert [o.candidate.origin for o in outcomes if o.candidate.effort == "search"] == [
+        "random",
+        "random",
+    ]
 
 
 def test_augmentation_is_a_setting_of_the_run(workplace: Path) -> None:

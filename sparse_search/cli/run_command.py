@@ -27,8 +27,10 @@ from .shared import (
 )
 
 if TYPE_CHECKING:
+    from ..forecast import Forecaster
     from ..search.sparse import SparseOptions
     from ..target import Limits
+    from ..warm_start import Start
 
 
 def run(
@@ -93,7 +95,9 @@ def run(
     start: Annotated[
         Path | None,
         typer.Option(
-            help="A run whose front, or a JSON file whose architectures, the search begins with."
+            help="What the search begins with: a run, of which it is the front, a JSON file with "
+            "architectures, or the word random; default: plain networks as wide as the limits "
+            "allow, in a search by sparse."
         ),
     ] = None,
     augment: Annotated[
@@ -122,13 +126,13 @@ def run(
     from ..augmentation import parse_augmentation
     from ..dataset import load_dataset
     from ..delivery import deliver
+    from ..forecast import Forecaster
     from ..progress import StudyProgress
     from ..report import front_table, health_table, summary
     from ..report.page import write_page
     from ..space import SearchSpace
     from ..study import Study
     from ..target import Limits
-    from ..warm_start import read_start
 
     torch.set_num_threads(1)  # The other cores are the workers'; proposals repeat exactly.
     preset = find_preset(dataset) if budget else OWN_DATA
@@ -144,9 +148,10 @@ def run(
     if variation := augment or preset.augmentation:
         config = config.augmented(parse_augmentation(variation))
     folder = out or Path("runs") / (f"{data.name}-{budget}" if budget else data.name)
+    space, parts = SearchSpace.for_input(data.input_shape, data.class_count), defaults(limits, goal)
     study = Study(
         dataset=data,
-        space=SearchSpace.for_input(data.input_shape, data.class_count),
+        space=space,
         limits=limits,
         strategy=strategy,
         strategy_options=_strategy_options(strategy, folder, candidates, stages, scalarization),
@@ -156,9 +161,9 @@ def run(
         device=device,
         early_stopping=early_stopping,
         final_models=final_models or spent.final_models,
-        start=None if start is None else read_start(start),
+        start=_first_networks(start, strategy, folder, Forecaster(space, parts["pruners"]), limits),
         config=config,
-        **defaults(limits, goal),
+        **parts,
     )
     log_to(folder / "study.log")
     bounds = ", ".join(f"{name} <= {bound:,} B" for name, bound in limits.by_figure.items())
@@ -187,6 +192,21 @@ def run(
     console.print(f"table    {delivery.csv}\npicture  {delivery.png}\nC        {delivery.exports}/")
     console.print(f"page     {folder / PAGE}")
     show_certificates(delivery)
+
+
+def _first_networks(
+    start: Path | None, strategy: str, folder: Path, forecaster: "Forecaster", limits: "Limits"
+) -> "Start | None":
+    """What a search begins with; None for what the study in the folder has, or random networks."""
+    from ..plain import plain_networks
+    from ..record import DATABASE
+    from ..warm_start import read_start
+
+    if start is not None:
+        return () if start == Path("random") else read_start(start)
+    if strategy != "sparse" or (folder / DATABASE).is_file():
+        return None
+    return plain_networks(forecaster, limits) or None
 
 
 def _limits(
