@@ -17,6 +17,7 @@ from sparse_search.architecture import (
 )
 from sparse_search.candidate import Candidate, PruningStep, Recipe
 from sparse_search.graph import Shape
+from sparse_search.presets import PRESETS
 from sparse_search.space import PruningRange, SearchSpace
 from sparse_search.target import Limits
 
@@ -84,7 +85,7 @@ class Row:
         fine_tuning_rate: Learning rate of these, as a fraction of that of the dense training.
         quantized_epochs: In the exact integer arithmetic, at the end.
         codebook_epochs: The same of a model with a codebook.
-        augmentation: Of the images in the final training, as ``--augment`` takes it; empty for what
+        augmentation: Of the images in the final training, as ``--augment`` takes it; None for what
             the data set has by default.
         learn_all: Whether the final training learns from the validation images, too. Nothing is
             chosen with them then.
@@ -103,7 +104,7 @@ class Row:
     fine_tuning_rate: float = 0.5
     quantized_epochs: int = 6
     codebook_epochs: int = 40
-    augmentation: str = ""
+    augmentation: str | None = None
     learn_all: bool = False
 
     def space(self, input_shape: Shape, class_count: int) -> SearchSpace:
@@ -145,19 +146,7 @@ _BINARY: Final[dict[str, Any]] = {
     "search_epochs": (12, 6, 20),
     "max_filters": 64,
     "epochs": 60,
-    "fine_tuning_epochs": 160,
     "fine_tuning_rate": 2.0,
-    "augmentation": "flip",
-    "learn_all": True,
-}
-
-_CHARACTERS: Final[dict[str, Any]] = {
-    "max_filters": 48,
-    "epochs": 250,
-    "augmentation": (
-        "shift 1, rotate 8, scale 0.1, stretch 0.1, shear 0.15, contrast 0.3, negative, recolour"
-    ),
-    "learn_all": True,
 }
 
 ROWS: Final = {
@@ -165,13 +154,7 @@ ROWS: Final = {
     for row in (
         Row("mnist-sparse-1", "mnist", Limits(1330, 1440, *_SPARSE), "SpArSe 96.49 %"),
         Row("mnist-sparse-2", "mnist", Limits(2000, 2800, *_SPARSE), "SpArSe 98.64 %"),
-        Row(
-            *("mnist-munas", "mnist", Limits(488, 480, *_MUNAS), "μNAS, its memory and size"),
-            epochs=100,
-            fine_tuning_epochs=40,
-            augmentation="none",
-            learn_all=True,
-        ),
+        Row("mnist-munas", "mnist", Limits(488, 480, *_MUNAS), "μNAS, its memory and size"),
         Row(
             *("mnist-2k", "mnist", Limits(2048, 2048, *_OURS), "none: 2 KB of RAM, 2 KB of flash"),
             max_filters=24,
@@ -187,6 +170,9 @@ ROWS: Final = {
                     head="flatten",
                 ),
             ),
+            fine_tuning_epochs=160,
+            augmentation="flip",
+            learn_all=True,
             **_BINARY,
         ),
         Row(
@@ -197,6 +183,7 @@ ROWS: Final = {
                     rate=0.5,
                 ),
             ),
+            fine_tuning_epochs=120,
             **_BINARY,
         ),
         Row(
@@ -212,11 +199,15 @@ ROWS: Final = {
         ),
         Row(
             *("chars74k-16k", "chars74k", Limits(16384, 16384, *_OURS), "Bonsai 58.59 %, 101 KB"),
-            **_CHARACTERS,
+            max_filters=48,
+            epochs=200,
         ),
         Row(
             *("chars74k-8k", "chars74k", Limits(16384, 8192, *_OURS), "Bonsai 58.59 %, 101 KB"),
-            **_CHARACTERS,
+            max_filters=48,
+            epochs=250,
+            augmentation=PRESETS["chars74k"].augmentation,
+            learn_all=True,
         ),
     )
 }
