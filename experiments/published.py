@@ -142,7 +142,7 @@ def train(row: Row, data: Dataset, candidate: Candidate, seed: int) -> dict[str,
         final_clustering_epochs=row.codebook_epochs,
         final_quantized_epochs=row.quantized_epochs,
     )
-    if row.augmentation:
+    if row.augmentation is not None:
         config = config.augmented(parse_augmentation(row.augmentation))
     space = row.space(data.input_shape, data.class_count)
     evaluator = Evaluator(

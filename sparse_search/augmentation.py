@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .dataset import Dataset
 from .errors import StudyError
 
 
@@ -109,6 +110,12 @@ class Augmentation:
 
 _FIELDS: Final = {f.name.partition("_")[0]: f.name for f in fields(Augmentation)}
 """By the word that stands for them in texts."""
+
+
+def default_augmentation(dataset: Dataset) -> Augmentation:
+    """Shifts in proportion to the image; flips only where a mirrored image is the same class."""
+    side = min(dataset.input_shape[:2])
+    return Augmentation(shift_px=side // 16, flip=dataset.name.startswith("cifar"))
 
 
 def parse_augmentation(text: str) -> Augmentation:

@@ -11,14 +11,8 @@ import torch
 from torch import Tensor
 
 from .augmentation import Augmentation
-from .dataset import Dataset, Split
+from .dataset import Split
 from .network import channels_last, to_float
-
-
-def default_augmentation(dataset: Dataset) -> Augmentation:
-    """Shifts in proportion to the image; flips only where a mirrored image is the same class."""
-    side = min(dataset.input_shape[:2])
-    return Augmentation(shift_px=side // 16, flip=dataset.name.startswith("cifar"))
 
 
 class Batches:

@@ -25,8 +25,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from .augmentation import Augmentation
-from .batches import default_augmentation
+from .augmentation import Augmentation, default_augmentation
 from .candidate import Candidate, Evaluation, Outcome, Recipe, Rejection
 from .cutting import without_dead_channels
 from .dataset import Dataset

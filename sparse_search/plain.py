@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from .target import Limits
 
 _HEADS: tuple[HeadKind, ...] = ("average", "flatten")
+# Fractions of the limit of the size.
 _SIZES = (1.0, 0.5)
+# What is tried: layers, filters of a layer as a multiple of those of the one before, and the side
+# of a map from which on a layer has stride 2.
 _LAYERS = (3, 4, 5)
 _GROWTHS = (1.0, 1.5, 2.0)
-_LARGEST_BASE = 16
 _LARGE_SIDES = (8, 5)
+# Filters of the first layer.
+_LARGEST_BASE = 16
 
 
 def plain_networks(forecaster: "Forecaster", limits: "Limits") -> tuple[Architecture, ...]:

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from .allocator import keep_freed_memory
 from .augmentation import Augmentation
-from .batches import Batches, default_augmentation
+from .batches import Batches
 from .checkpoint import TrainingState, clone, generator_state
 from .dataset import Dataset, Split
 from .errors import StudyError, TrainingDivergedError
@@ -34,7 +34,6 @@ __all__ = [
     "TrainingResult",
     "check_device",
     "cross_entropy",
-    "default_augmentation",
     "error_rate",
     "one_cycle",
     "train",

@@ -145,7 +145,8 @@ def run(
         data = load_dataset(dataset, data_dir=data_dir, seed=seed, options=options)
     show_remarks(data)
     config = spent.config(data)
-    if variation := augment or preset.augmentation:
+    variation = preset.augmentation if augment is None else augment
+    if variation is not None:
         config = config.augmented(parse_augmentation(variation))
     folder = out or Path("runs") / (f"{data.name}-{budget}" if budget else data.name)
     space, parts = SearchSpace.for_input(data.input_shape, data.class_count), defaults(limits, goal)
