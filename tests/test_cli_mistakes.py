@@ -1,0 +1,54 @@
+"""The command line where it is used wrongly."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from test_cli import call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "nothing.npz"), "nothing.npz"),
+        (("run", "digits", "--max-ram", "2 potatoes"), "2KB"),
+        (("run", "digits", "--target", "arduino"), "uno"),
+        (("run", "digits", "--augment", "rotat 3"), "rotate"),
+        (("report", "nowhere"), "nowhere"),
+        (("prune", "nowhere"), "nowhere"),
+        (("verify", "nowhere"), "nowhere"),
+        (("plan", "nowhere.json"), "nowhere.json"),
+        (("plan", sys.executable), "no text"),
+        (("run", "digits", "--max-ram", "40", "--out", "o"), "smallest"),
+    ],
+    ids=[
+        "data",
+        "size",
+        "board",
+        "augment",
+        "report",
+        "prune",
+        "verify",
+        "plan",
+        "program",
+        "impossible",
+    ],
+)
+def test_mistakes_end_in_one_clear_line(
+    arguments: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    """Wrong input names itself and what to do; no traceback."""
+    done = call(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert words.lower() in done.stderr.lower()
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_folder_that_hides_a_part_is_named(tmp_path: Path) -> None:
+    """A folder of the user's called pruning gives a clear error, not a missing attribute."""
+    (tmp_path / "pruning").mkdir()
+    (tmp_path / "pruning" / "__init__.py").write_text("")
+    done = call("run", "digits", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "pruning" in done.stderr
+    assert "rename" in done.stderr
