@@ -6,8 +6,8 @@ r"""What pruning, codebooks and encodings save in the linked firmware of a board
     python -m experiments.bench_flash measure RUN --data-dir DATA
 
 ``search`` looks for dense networks for MNIST of at most 4 KB of flash and of RAM. It begins with
-plain ones of three convolutions, or with those of a file: ``bench_flash.json`` has the front of
-such a search of 40 candidates. ``measure`` takes any run: for every final model, and every one that
+plain ones, or with those of a file: ``bench_flash.json`` has the front of a search of 40
+candidates. ``measure`` takes any run: for every final model, and every one that
 ``sparse-search prune`` has pruned, the model as it is, beside the smallest whose int8 validation
 error is at most 0.2 points higher: among those that were made of it (scope "network"), and among
 those that were made of any (scope "front"). As it is means int8 as TFLite and CMSIS-NN keep it: a
@@ -36,13 +36,14 @@ import torch
 from rich.console import Console
 
 from sparse_search.api import defaults
-from sparse_search.architecture import Architecture, Conv2D, ConvBlock
 from sparse_search.candidate import Candidate, Evaluation
 from sparse_search.dataset import Dataset, load_dataset, load_recorded
 from sparse_search.deploy import export_c
 from sparse_search.encoding import EncodingPolicy
 from sparse_search.evaluation import EvaluationConfig
+from sparse_search.forecast import Forecaster
 from sparse_search.memory import plan_memory
+from sparse_search.plain import plain_networks
 from sparse_search.progress import StudyProgress
 from sparse_search.quantized import error_rate
 from sparse_search.record import StudyRecord
@@ -59,7 +60,6 @@ from .provenance import add_arguments, write_results
 
 LARGEST_BYTES = 4096
 MODELS = 5
-_FILTERS = ((8, 14, 16), (6, 12, 16), (4, 8, 12), (3, 6, 8))
 _DENSE = EncodingPolicy(allowed=("dense",), narrow_channels=False)
 _NARROW = EncodingPolicy(allowed=("dense",))
 
@@ -68,14 +68,15 @@ def search(run: Path, data_dir: Path | None, candidates: int, start: Path | None
     """Searches networks that are not pruned; the same call continues."""
     data = load_dataset("mnist", data_dir=data_dir)
     limits = Limits(LARGEST_BYTES, LARGEST_BYTES)
+    space = SearchSpace(data.input_shape, data.class_count, pruning=())
     study = Study(
         dataset=data,
-        space=SearchSpace(data.input_shape, data.class_count, pruning=()),
+        space=space,
         limits=limits,
         out=run,
         workers=0,
         final_models=MODELS,
-        start=read_start(start) if start else [_plain(filters) for filters in _FILTERS],
+        start=read_start(start) if start else plain_networks(Forecaster(space, ()), limits),
         config=replace(
             EvaluationConfig.for_dataset(data),
             final_epochs=40,
@@ -87,13 +88,6 @@ def search(run: Path, data_dir: Path | None, candidates: int, start: Path | None
     )
     with StudyProgress(Console(width=110)) as progress:
         study.run(candidates, progress)
-
-
-def _plain(filters: tuple[int, int, int]) -> Architecture:
-    """Three convolutions, two of them with stride 2."""
-    strides = (2, 2, 1)
-    layers = (Conv2D(n, 3, stride) for n, stride in zip(filters, strides, strict=True))
-    return Architecture((ConvBlock(tuple(layers)),), head="average")
 
 
 def pairs(record: StudyRecord) -> Iterator[tuple[Evaluation, dict[str, Evaluation]]]:

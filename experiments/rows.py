@@ -87,8 +87,8 @@ class Row:
         codebook_epochs: The same of a model with a codebook.
         augmentation: Of the images in the final training, as ``--augment`` takes it; None for what
             the data set has by default.
-        learn_all: Whether the final training learns from the validation images, too. Nothing is
-            chosen with them then.
+        learn_all: Whether the final training learns from the validation images, too. Their error
+            says little then; it chooses an epoch of the int8 training, and no model.
     """
 
     name: str

@@ -32,7 +32,7 @@ def forecaster(space: SearchSpace) -> Forecaster:
     ],
 )
 def test_they_fill_the_limits(shape, limits):
-    """Canonical members, all different; the first one would break a limit if it were wider."""
+    """Canonical members, all different; the first takes most of the size, the last half at most."""
     source = forecaster(SearchSpace.for_input(shape, 10))
     found = plain_networks(source, limits)
     assert len(found) == len({*found}) >= 2
