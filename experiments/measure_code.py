@@ -32,7 +32,7 @@ from sparse_search.deploy.firmware import (
     model_flags,
     section_sizes,
 )
-from sparse_search.deploy.prediction import kernel_calls
+from sparse_search.deploy.prediction import kernel_calls, kernel_forms
 from sparse_search.deploy.runtime_files import all_kernels, write_runtime
 from sparse_search.encoding import ALL_ENCODINGS, EncodingPolicy
 from sparse_search.memory import plan_memory
@@ -74,7 +74,7 @@ def make_examples(folder: Path, count: int) -> list[Example]:
         policy = EncodingPolicy() if number % 2 == 0 else EncodingPolicy(allowed=(kind,))
         plan = plan_memory(model, policy=policy)
         export = export_c(model, plan, folder / str(number))
-        calls = kernel_calls(model.graph, [(x.encoding, x.narrow) for x in plan.layers])
+        calls = kernel_calls(model.graph, kernel_forms(plan))
         made.append(Example(export, model, calls, random_images(generator, graph, 2)))
     return made
 

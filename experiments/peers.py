@@ -28,6 +28,7 @@ import optuna
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from sparse_search.architecture import (
+    POOL_SIDES,
     Architecture,
     ConvBlock,
     ConvLayer,
@@ -217,8 +218,8 @@ def fit(architecture: Architecture, space: SearchSpace) -> Architecture:
                 placed = place_window(size, layer.kernel, strides, layer.padding)
             layers.append(layer)
             size = placed[1] if placed is not None else size
-        pool = block.pool if min(size) >= 2 else "none"
-        size = (size[0] // 2, size[1] // 2) if pool != "none" else size
+        pool = block.pool if min(size) >= POOL_SIDES[block.pool] else "none"
+        size = size[0] // POOL_SIDES[pool], size[1] // POOL_SIDES[pool]
         blocks.append(replace(block, layers=tuple(layers), pool=pool))
     return replace(architecture, blocks=tuple(blocks))
 

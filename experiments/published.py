@@ -6,11 +6,12 @@
     python -m experiments.published table
 
 ``search`` looks for networks within the limits of a row (``rows.py``). ``choose`` writes what is to
-be trained, an architecture with its pruning, to ``models/ROW.json`` beside the results. ``train``
+be trained, an architecture with its pruning, to ``models/ROW.json`` beside the results; without
+``--candidate`` it is the network that the row begins with. ``train``
 trains it from scratch with one seed, exports it and counts what its C gets right on the whole
 test set; the test set decides nothing. ``table`` writes ``table.csv``, and keeps of each row the
 model of the seed with the least validation error, or the first one where validation images were
-learned, too, as ``models/ROW.safetensors``:
+learned, too, as ``models/ROW.safetensors``. Rows whose trainings are not here stay as they are:
 
 row, dataset, view      view: what is folded out in front of the network
 definition              of size and memory
@@ -21,14 +22,15 @@ core_hours              of search and trainings
 """
 
 import argparse
+import csv
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -36,7 +38,7 @@ from rich.console import Console
 
 from sparse_search.api import defaults
 from sparse_search.augmentation import parse_augmentation
-from sparse_search.candidate import Candidate, Evaluation, PruningStep
+from sparse_search.candidate import Candidate, Evaluation, Outcome, PruningStep
 from sparse_search.dataset import Dataset, Split, load_dataset
 from sparse_search.delivery import GOLDEN_IMAGES
 from sparse_search.deploy import ExportOptions, export_c, verify
@@ -48,6 +50,7 @@ from sparse_search.record import StudyRecord
 from sparse_search.report.outcomes import describe_pruning
 from sparse_search.search.sparse import SparseOptions
 from sparse_search.study import Study
+from sparse_search.workers import Device
 
 from .provenance import add_arguments, write_results
 from .rows import ROWS, Row
@@ -95,15 +98,22 @@ def search(row: Row, data: Dataset, candidates: int, workers: int, seed: int) ->
 def choose(
     row: Row,
     run: Path,
-    candidate_id: int,
+    candidate_id: int | None,
     models: Path,
     magnitude: float | None,
     codebook_bits: int | None,
 ) -> Path:
-    """Writes what is to be trained: a candidate of a run, maybe with another pruning."""
-    record = StudyRecord.open(run)
-    outcomes = record.history().outcomes
-    found = next(o.candidate for o in outcomes if o.candidate.id == candidate_id)
+    """Writes what is to be trained, maybe with another pruning.
+
+    A candidate of a run, or without one the network that a search of the row would begin with.
+    """
+    outcomes: Sequence[Outcome] = []
+    found = row.start[0] if row.start else None
+    if candidate_id is not None:
+        outcomes = StudyRecord.open(run).history().outcomes
+        found = next((o.candidate for o in outcomes if o.candidate.id == candidate_id), None)
+    if found is None:
+        raise SystemExit(f"{row.name}: no candidate {candidate_id}; pass one of a run")
     pruning = found.pruning
     if magnitude is not None:
         pruning = (PruningStep("magnitude", magnitude),) if magnitude else ()
@@ -127,10 +137,22 @@ def choose(
     return path
 
 
-def train(row: Row, data: Dataset, candidate: Candidate, seed: int) -> dict[str, Any]:
-    """Trains with one seed and measures the exported C on the test set."""
+def train(
+    row: Row,
+    data: Dataset,
+    candidate: Candidate,
+    seed: int,
+    device: Device = "cpu",
+    *,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Trains with one seed and measures the exported C on the test set.
+
+    With ``resume`` what an interrupted training left is used, on whatever device that was.
+    """
     folder = RUNS / f"{row.name}-seed{seed}"
-    shutil.rmtree(folder, ignore_errors=True)
+    if not resume:
+        shutil.rmtree(folder, ignore_errors=True)
     parts = defaults(row.limits)
     if row.learn_all:
         data = replace(data, train=_joined(data.train, data.validation))
@@ -144,6 +166,7 @@ def train(row: Row, data: Dataset, candidate: Candidate, seed: int) -> dict[str,
     )
     if row.augmentation is not None:
         config = config.augmented(parse_augmentation(row.augmentation))
+    config = config.on(device)
     space = row.space(data.input_shape, data.class_count)
     evaluator = Evaluator(
         *(data.without_test(), space, parts["pruners"], parts["objectives"], config, folder, seed)
@@ -173,6 +196,7 @@ def train(row: Row, data: Dataset, candidate: Candidate, seed: int) -> dict[str,
         "images": certificate.images,
         "violations": row.limits.check(plan),
         "train_seconds": round(seconds),
+        "device": device,
         "sizes": {name: measure.of(plan) for name, measure in MEASURES.items()},
         "model": str(model_path(folder, candidate.id)),
     }
@@ -201,16 +225,13 @@ def summarise(row: Row, models: Path) -> dict[str, Any] | None:
     chosen = json.loads((models / f"{row.name}.json").read_text())
     accuracies = [training["accuracy"] for training in trainings]
     seconds = chosen["search_seconds"] + sum(training["train_seconds"] for training in trainings)
-    limits, sizes = row.limits, best["sizes"]
+    limits = row.limits
     return {
         "row": row.name,
         "dataset": row.data,
         "view": row.view.text,
         "definition": f"{limits.model_definition}, {limits.memory_definition}",
-        "size_bytes": sizes[limits.model_definition],
-        "memory_bytes": sizes[limits.memory_definition],
-        "flash_bytes": sizes["flash"],
-        "arena_bytes": sizes["arena"],
+        **_sizes(row, best["sizes"]),
         "accuracy": round(mean(accuracies), 2),
         "accuracy_std": round(stdev(accuracies), 2) if len(accuracies) > 1 else "",
         "best_accuracy": round(best["accuracy"], 2),
@@ -222,13 +243,43 @@ def summarise(row: Row, models: Path) -> dict[str, Any] | None:
     }
 
 
+def read_table(results: Path) -> dict[str, dict[str, Any]]:
+    """The rows of the table as it is, by name; none where there is none."""
+    path = results / "table.csv"
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        return {row["row"]: row for row in csv.DictReader(file)}
+
+
+def remeasured(
+    row: Row, before: Mapping[str, dict[str, Any]], models: Path
+) -> dict[str, Any] | None:
+    """A row whose trainings are not here: as it was, its sizes those of today's plan."""
+    if row.name not in before:
+        return None
+    plan = plan_memory(QuantizedModel.load(models / f"{row.name}.safetensors"))
+    return before[row.name] | _sizes(row, {name: m.of(plan) for name, m in MEASURES.items()})
+
+
+def _sizes(row: Row, sizes: Mapping[str, int]) -> dict[str, int]:
+    return {
+        "size_bytes": sizes[row.limits.model_definition],
+        "memory_bytes": sizes[row.limits.memory_definition],
+        "flash_bytes": sizes["flash"],
+        "arena_bytes": sizes["arena"],
+    }
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Reads the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("command", choices=["search", "choose", "train", "table"])
     parser.add_argument("row", nargs="?", choices=list(ROWS))
     parser.add_argument("--candidates", type=int, default=40, help="of the search")
-    parser.add_argument("--candidate", type=int, help="that is chosen")
+    parser.add_argument(
+        "--candidate", type=int, help="that is chosen; default: what the row begins with"
+    )
     parser.add_argument(
         "--magnitude", type=float, help="its sparsity, 0 for none; default: as found"
     )
@@ -237,12 +288,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--device", choices=get_args(Device), default="cpu", help="of the training")
+    parser.add_argument(
+        "--resume", action="store_true", help="an interrupted training of the same settings"
+    )
     add_arguments(parser)
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     models = arguments.results / "models"
     if arguments.command == "table":
-        rows = [found for row in ROWS.values() if (found := summarise(row, models)) is not None]
+        before = read_table(arguments.results)
+        summaries = (
+            summarise(row, models) or remeasured(row, before, models) for row in ROWS.values()
+        )
+        rows = [summary for summary in summaries if summary is not None]
         write_results(arguments, "table", rows, {"command": "python -m experiments.published"})
         return
     if arguments.row is None:
@@ -260,7 +319,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = json.loads((models / f"{row.name}.json").read_text())["candidate"]
     candidate = Candidate.from_json(json.dumps(chosen))
     print(row.name, candidate.architecture, describe_pruning(candidate), flush=True)
-    result = train(row, data, candidate, arguments.seed)
+    arguments_of_training = (row, data, candidate, arguments.seed, arguments.device)
+    result = train(*arguments_of_training, resume=arguments.resume)
     path = RUNS / f"{row.name}-seed{arguments.seed}" / "result.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result), flush=True)

@@ -24,7 +24,7 @@ from sparse_search.target import Limits
 from .views import View
 
 Layer: TypeAlias = (
-    tuple[int, int, int] | tuple[int, int, int, PaddingMode] | Literal["max", "shortcut"]
+    tuple[int, int, int] | tuple[int, int, int, PaddingMode] | PoolKind | Literal["shortcut"]
 )
 """(filters, kernel, stride) of a convolution, its padding if it is not "same"; a pooling; or the
 start of a block of which the input is added to the output."""
@@ -57,7 +57,7 @@ def wide(
             convolutions.append(Conv2D(*layer))
             continue
         if convolutions:
-            pool: PoolKind = "max" if layer == "max" else "none"
+            pool: PoolKind = "none" if layer == "shortcut" else layer
             blocks.append(ConvBlock(tuple(convolutions), pool, branch))
         branch, convolutions = "shortcut" if layer == "shortcut" else "none", []
     if convolutions:
@@ -179,23 +179,30 @@ ROWS: Final = {
             *("binary-munas", "cifar10-binary", Limits(909, 685, *_MUNAS), "μNAS 77.49 %"),
             start=(
                 wide(
-                    *(0.897, (12, 7, 4), (8, 3, 2), (16, 3, 1), "shortcut", (16, 3, 1)),
+                    *(0.811, (7, 5, 1), "max4", (7, 3, 1), (12, 3, 1), "max", (12, 3, 1)),
+                    head="flatten",
                     rate=0.5,
                 ),
             ),
             fine_tuning_epochs=120,
+            augmentation="flip",
+            learn_all=True,
             **_BINARY,
         ),
         Row(
             *("cifar10-munas", "cifar10", Limits(15400, 11400, *_MUNAS), "μNAS 86.49 %"),
             start=(
-                wide(0.88, (24, 5, 2), (40, 3, 2), (40, 3, 1), (64, 3, 2), (64, 3, 1)),
-                wide(0.92, (36, 5, 2), (56, 3, 2), (56, 3, 1), (72, 3, 2), (64, 3, 1)),
+                wide(
+                    *(0.8715, (24, 3, 1), "max", (32, 3, 1), (48, 3, 1), "max", (64, 3, 1), "max"),
+                    (64, 3, 1),
+                ),
             ),
             search_epochs=(6, 4, 8),
             max_filters=96,
-            epochs=40,
+            epochs=50,
             fine_tuning_epochs=40,
+            quantized_epochs=2,
+            learn_all=True,
         ),
         Row(
             *("chars74k-16k", "chars74k", Limits(16384, 16384, *_OURS), "Bonsai 58.59 %, 101 KB"),

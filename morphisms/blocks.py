@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sparse_search.architecture import Architecture, Branch, ConvBlock, PoolKind, make_layer
+from sparse_search.architecture import POOL_SIDES, Architecture, Branch, ConvBlock, make_layer
 from sparse_search.interfaces import Site
 from sparse_search.space import SearchSpace
 
 from .edits import BRANCHES, KINDS, choose, filters_at, insert_item, remove_item, set_block
 
-_POOLS: tuple[PoolKind, ...] = ("none", "max", "average")
+_POOLS = tuple(POOL_SIDES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Architecture: a network as a value. Frozen, hashable, JSON round trip; no weights.
 
 An architecture says what is built, not how it is trained: an input transform, blocks of
-convolutional layers that may end in a 2x2 pooling, a head, hidden fully connected layers and the
+convolutional layers that may end in a pooling, a head, hidden fully connected layers and the
 output layer (which is implied). The vocabulary is that of SpArSe (arXiv:1905.12107).
 
 Layers are a tagged union (``kind``), so that more of them can join without changing the types that
@@ -9,15 +9,18 @@ exist.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from .errors import ArchitectureError
 
 PaddingMode: TypeAlias = Literal["same", "valid"]
-PoolKind: TypeAlias = Literal["none", "max", "average"]
+PoolKind: TypeAlias = Literal["none", "max", "average", "max3", "max4"]
+"""Pooling at the end of a block, over 2x2 windows but for "max3" and "max4", over 3x3 and 4x4."""
 HeadKind: TypeAlias = Literal["flatten", "average", "max"]
 FcBranch: TypeAlias = Literal["none", "flatten", "average", "max"]
 Branch: TypeAlias = Literal["none", "shortcut", "conv1", "conv3", "conv5"]
@@ -140,13 +143,19 @@ def make_layer(
     return Conv2D(filters, kernel, stride, padding)
 
 
+POOL_SIDES: Final[Mapping[PoolKind, int]] = MappingProxyType(
+    {"none": 1, "max": 2, "average": 2, "max3": 3, "max4": 4}
+)
+"""Side of the windows by kind of pooling."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConvBlock:
     """Convolutional layers in sequence, with an optional second path and an optional pooling.
 
     Attributes:
         layers: The main path.
-        pool: 2 x 2 pooling with stride 2 at the end of the block.
+        pool: Pooling at the end of the block, its windows side by side.
         branch: A second path from the block's input, added to the main path before the pooling;
             ReLU follows the sum and not the last layer. "shortcut" is the input itself where the
             shapes are equal, else a 1 x 1 convolution; "conv3" is a 3 x 3 convolution. A

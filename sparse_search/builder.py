@@ -17,6 +17,7 @@ from math import prod
 from typing import TypeAlias
 
 from .architecture import (
+    POOL_SIDES,
     Architecture,
     ConvBlock,
     ConvLayer,
@@ -141,7 +142,8 @@ class _Walk:
         if joins:
             self.join(number, block, start, self.operators[first:])
         if block.pool != "none":
-            self.pool(self.name("pool"), block.pool, (2, 2))
+            side = POOL_SIDES[block.pool]
+            self.pool(self.name("pool"), block.pool, (side, side))
 
     def layer(self, layer: ConvLayer, activation: Activation) -> None:
         """Appends the one or two operators of a layer; the activation is that of the last one."""
@@ -231,7 +233,7 @@ class _Walk:
                 f"{name}: expected a pooling over at most {_LARGEST_WINDOW}x{_LARGEST_WINDOW}, got "
                 f"{kernel[0]}x{kernel[1]}, which the exported C cannot hold; reduce the map before"
             )
-        operator = MaxPool2d if kind == "max" else AvgPool2d
+        operator = AvgPool2d if kind == "average" else MaxPool2d
         shape = (height // kernel[0], width // kernel[1], channels)
         return self.add(operator(name, (self.current.name,), name, kernel, kernel), shape)
 

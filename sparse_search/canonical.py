@@ -16,6 +16,7 @@ from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
 from .architecture import (
+    POOL_SIDES,
     Architecture,
     Branch,
     Conv2D,
@@ -43,6 +44,7 @@ from .graph import (
     MaxPool2d,
     Operator,
     Padding,
+    PoolOperator,
 )
 
 if TYPE_CHECKING:
@@ -146,7 +148,7 @@ class _Parser:
     def read(self, operator: Operator) -> None:
         """Reads one operator of a block."""
         if isinstance(operator, MaxPool2d | AvgPool2d):
-            self.end_block("max" if isinstance(operator, MaxPool2d) else "average", operator.output)
+            self.end_block(_block_pool(operator), operator.output)
             return
         if self.branch != "none":
             self.end_block("none")
@@ -278,6 +280,14 @@ def _ends_blocks(operator: Operator) -> bool:
 
 def _is_pointwise(operator: Conv2d) -> bool:
     return operator.kernel == (1, 1) and operator.stride == (1, 1)
+
+
+def _block_pool(operator: PoolOperator) -> PoolKind:
+    for kind, side in POOL_SIDES.items():
+        average = kind == "average"
+        if isinstance(operator, AvgPool2d) == average and operator.kernel == (side, side):
+            return kind
+    raise GraphError(f"no block ends with the {operator.kernel} pooling {operator.name}")
 
 
 def _pool_kind(operator: Operator) -> HeadKind:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from .architecture import (
+    POOL_SIDES,
     Architecture,
     Branch,
     ConvBlock,
@@ -145,10 +146,9 @@ def _draw_block(
             return None
         size = placed[1]
     pool = dice.choose(space.pools)
-    if pool != "none":
-        size = size[0] // 2, size[1] // 2
-        if min(size) < 1:
-            return None
+    size = size[0] // POOL_SIDES[pool], size[1] // POOL_SIDES[pool]
+    if min(size) < 1:
+        return None
     tap: FcBranch = dice.rarely(space.fc_branches, "none", _FC_BRANCH_PROBABILITY)
     return ConvBlock(tuple(layers), pool, branch, tap), size
 

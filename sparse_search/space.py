@@ -162,7 +162,7 @@ class SearchSpace:
     strides: tuple[int, ...] = (1, 2)
     paddings: tuple[PaddingMode, ...] = ("same", "valid")
     reductions_percent: tuple[int, ...] = (0, 10, 20, 30, 40, 50)
-    pools: tuple[PoolKind, ...] = ("none", "max", "average")
+    pools: tuple[PoolKind, ...] = ("none", "max", "average", "max3", "max4")
     branches: tuple[Branch, ...] = ("none", "shortcut", "conv1", "conv3", "conv5")
     fc_branches: tuple[FcBranch, ...] = ("none", "average", "max", "flatten")
     input_pools: tuple[int, ...] = (1, 2, 3, 4)

@@ -9,6 +9,7 @@ _WEIGHTS = (
 )
 _PARAMETERS = {
     "conv2d": f"const ss_conv_geometry *geometry, const int8_t *input, {_WEIGHTS}",
+    "conv2d_pooled": f"const ss_pooled_conv_geometry *geometry, const int8_t *input, {_WEIGHTS}",
     "depthwise_conv2d": f"const ss_conv_geometry *geometry, const int8_t *input, {_WEIGHTS}",
     "fully_connected": (
         f"const ss_fully_connected_geometry *geometry, const int8_t *input, {_WEIGHTS}"

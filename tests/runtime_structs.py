@@ -16,6 +16,12 @@ class ConvGeometry(ctypes.Structure):
     ]
 
 
+class PooledConvGeometry(ctypes.Structure):
+    """ss_pooled_conv_geometry."""
+
+    _fields_ = [("conv", ConvGeometry), ("p_h", ctypes.c_uint8), ("p_w", ctypes.c_uint8)]
+
+
 class FullyConnectedGeometry(ctypes.Structure):
     """ss_fully_connected_geometry."""
 

@@ -9,7 +9,7 @@ from random_models import random_graph, random_model
 from sparse_search.deploy.code_table import CoreCode, KernelCode, read_table, write_table
 from sparse_search.deploy.cores import CORES
 from sparse_search.deploy.lowering import lower
-from sparse_search.deploy.prediction import kernel_calls
+from sparse_search.deploy.prediction import kernel_calls, kernel_forms
 from sparse_search.deploy.runtime_files import all_kernels
 from sparse_search.encoding import ALL_ENCODINGS, EncodingPolicy
 from sparse_search.memory import plan_memory
@@ -66,4 +66,4 @@ def test_calls_are_those_of_the_c_source(seed: int) -> None:
         for step in lower(model, plan)
         for call in step.calls
     ]
-    assert kernel_calls(model.graph, [(x.encoding, x.narrow) for x in plan.layers]) == written
+    assert kernel_calls(model.graph, kernel_forms(plan)) == written

@@ -73,10 +73,10 @@ def test_folder_holds_only_what_the_model_needs(tmp_path: Path) -> None:
     sparse = set(contents(export(small_model(sparsity=0.8), tmp_path / "sparse").folder))
     generated = {"model.h", "model.c", "model_weights.h", "main.c", "Makefile"}
     assert dense >= generated | {"manifest.json", "model.safetensors"}
-    assert {"ss_conv2d.c", "ss_fully_connected.c", "ss_max_pool2d.c"} == {
+    assert {"ss_conv2d_pooled.c", "ss_fully_connected.c"} == {
         name for name in dense if name.startswith("ss_") and name.endswith(".c")
     }
-    assert {"ss_conv2d_gaps4.c", "ss_fully_connected_gaps4.c", "ss_max_pool2d.c"} == {
+    assert {"ss_conv2d_gaps4_pooled.c", "ss_fully_connected_gaps4.c"} == {
         name for name in sparse if name.startswith("ss_") and name.endswith(".c")
     }
 
@@ -86,11 +86,11 @@ def test_speed_inlines_a_kernel_for_each_operator(tmp_path: Path) -> None:
     options = ExportOptions(optimize="speed")
     dense = contents(export(small_model(), tmp_path / "dense", options).folder)
     assert {name for name in dense if name.endswith(".c")} == {"model.c", "main.c"}
-    for name in (b"model_conv1_run", b"model_pool1_run", b"model_fc1_run"):
+    for name in (b"model_conv1_run", b"model_fc1_run"):
         assert dense["model.c"].count(name) == 2
     sparse = contents(export(small_model(sparsity=0.8), tmp_path / "sparse", options).folder)
     assert {name for name in sparse if name.endswith(".c")} == {
-        *("model.c", "main.c", "ss_conv2d_gaps4_pairs.c", "ss_fully_connected_gaps4.c")
+        *("model.c", "main.c", "ss_conv2d_gaps4_pooled_pairs.c", "ss_fully_connected_gaps4.c")
     }
 
 

@@ -278,7 +278,7 @@ def test_summaries_are_the_figures_of_the_plan():
     plan = plan_memory(space.build(architecture))
     weights = 2 * 9 + 2 + 32 * 32 + 32 + 10 * 32 + 10
     macs = 64 * 2 * 9 + 32 * 32 + 10 * 32
-    expected = np.log2([weights, macs, 32, 32, 128]) / 16
+    expected = np.log2([weights, macs, 32, 32, 32]) / 16
     np.testing.assert_allclose(summarize(plan), expected)
 
 

@@ -148,7 +148,7 @@ def test_narrowing_ends_at_the_smallest_widths():
 
 def test_what_cannot_be_repaired_is_dropped_and_counted():
     """A limit below the smallest widths drops the candidate."""
-    gate = sieve(Limits(ram_bytes=150))
+    gate = sieve(Limits(ram_bytes=70))
     assert gate.admit(Candidate(0, network(10))) is None
     assert gate.dropped == 1
     assert "0 feasible candidates (0 of them repaired), 1 infeasible" in gate.report()

@@ -25,10 +25,12 @@ from ..graph import (
 from ..integer import ChannelConstants, QuantizedWeights, narrow_channels, wide_channels
 from ..integer.checks import accumulator_reach
 from ..memory import KernelLibrary, LayerCost, MemoryPlan
+from ..memory.fusion import fused_pools
 from ..memory.lifetimes import find_lifetimes
 from ..memory.overlap import find_leads
 from ..memory.storage import shared_table, weight_rows
 from ..quantized import QuantizedModel
+from . import c_source
 from .c_source import C_TYPE_BYTES, unique_identifiers
 from .records import Record, make_records
 from .weighted_kernels import kernel_name, positions_suffix
@@ -89,9 +91,10 @@ class Step:
     Attributes:
         operator: The operator.
         identifier: Unique part of the names of its constants.
-        calls: One; of a concatenation one for each input.
+        calls: One; of a concatenation one for each input; none of a pooling that the convolution
+            before it does.
         output_offset: Where its output lies in the arena, in bytes.
-        output_bytes: Size of the output.
+        output_bytes: Size of the output; 0 where it is pooled at once and does not exist.
         text: What it does, for comments.
     """
 
@@ -125,15 +128,21 @@ def lower(model: QuantizedModel, plan: MemoryPlan) -> tuple[Step, ...]:
     names = [op.name for op in graph.operators]
     identifiers = dict(zip(names, unique_identifiers(names), strict=True))
     tables = _tables(model, plan, identifiers)
+    pools = fused_pools(graph)
+    done_by = {pool.name: name for name, pool in pools.items()}
     steps = []
     for operator, layer in zip(graph.operators, plan.layers, strict=True):
+        pool, text = pools.get(operator.name), describe(graph, operator)
+        if operator.name in done_by:
+            text += f"; {c_source.comment(done_by[operator.name])} does it"
+        written = operator.output if pool is None else pool.output
         made = Step(
             operator=operator,
             identifier=identifiers[operator.name],
-            calls=_calls(model, operator, layer, offsets, tables.get(operator.name)),
-            output_offset=offsets[operator.output],
-            output_bytes=graph.tensor(operator.output).size,
-            text=describe(graph, operator),
+            calls=_calls(model, operator, layer, offsets, tables.get(operator.name), written),
+            output_offset=offsets[written],
+            output_bytes=graph.tensor(operator.output).size if pool is None else 0,
+            text=text,
         )
         if made.constant_bytes != layer.flash_bytes:
             raise ExportError(
@@ -168,6 +177,7 @@ def _calls(
     layer: LayerCost,
     offsets: Mapping[str, int],
     table: ConstArray | None,
+    written: str,
 ) -> tuple[KernelCall, ...]:
     """The calls of one operator.
 
@@ -177,6 +187,7 @@ def _calls(
         layer: As planned.
         offsets: Of tensors, in bytes.
         table: Values of its codebook, if it has one.
+        written: The tensor that is written.
     """
     arrays: tuple[ConstArray, ...] = ()
     small, narrow, encoding = False, layer.narrow, layer.encoding or DENSE
@@ -190,10 +201,12 @@ def _calls(
             )
         arrays = (*_weight_arrays(model, operator, encoding, table), *_channel_arrays(channels))
         small = _has_small_factors(operator, held)
-    kernel = kernel_name(operator.kind, encoding, narrow=narrow)
     records = make_records(model, operator)
+    if not records:
+        return ()
+    kernel = kernel_name(operator.kind, encoding, narrow=narrow, pooled=layer.fused)
     sources = tuple(offsets[tensor] for tensor in operator.inputs)
-    target = offsets[operator.output]
+    target = offsets[written]
     if not isinstance(operator, Concat):
         call = KernelCall(kernel, records[0], "geometry", arrays, narrow, small, sources, target)
         return (call,)

@@ -7,11 +7,12 @@ are specialised for speed, constants are a bound, and code and stack are not pre
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..encoding import ENCODINGS
 from ..encoding.encodings import DENSE
-from ..graph import Add, Concat, Graph, WeightedOperator
+from ..graph import Add, Concat, Graph, MaxPool2d, WeightedOperator
+from ..memory import MemoryPlan
 from .code_table import read_table
 from .manifest import Manifest
 from .weighted_kernels import kernel_name
@@ -56,8 +57,11 @@ def predict(manifest: Manifest, graph: Graph, core: str) -> Prediction:
     shared = manifest.optimize == "size"
     # The table holds shared kernels.
     code = read_table().get(core) if shared else None
-    layers = [(layer["encoding"], layer.get("narrow", False)) for layer in plan["layers"]]
-    calls = kernel_calls(graph, layers)
+    forms = [
+        KernelForm(layer["encoding"], layer.get("narrow", False), layer.get("fused", False))
+        for layer in plan["layers"]
+    ]
+    calls = kernel_calls(graph, forms)
     return Prediction(
         arena_bytes=int(plan["arena_bytes"]),
         data_bytes=0,
@@ -69,17 +73,31 @@ def predict(manifest: Manifest, graph: Graph, core: str) -> Prediction:
     )
 
 
-def kernel_calls(graph: Graph, layers: Iterable[tuple[str | None, bool]]) -> list[tuple[str, int]]:
+class KernelForm(NamedTuple):
+    """What decides which kernel an operator calls, as in ``LayerCost``; None without weights."""
+
+    encoding: str | None
+    narrow: bool
+    fused: bool
+
+
+def kernel_forms(plan: MemoryPlan) -> list[KernelForm]:
+    """Those of the operators of a model."""
+    return [KernelForm(layer.encoding, layer.narrow, layer.fused) for layer in plan.layers]
+
+
+def kernel_calls(graph: Graph, forms: Iterable[KernelForm]) -> list[tuple[str, int]]:
     """(kernel, number of arguments) of every call in the C of a model.
 
     Args:
         graph: Of the model.
-        layers: Of each operator the encoding of its weights, None for one without, and whether the
-            constants of its channels are narrow.
+        forms: Of each operator.
     """
     calls: list[tuple[str, int]] = []
-    for operator, (encoding, narrow) in zip(graph.operators, layers, strict=True):
-        kernel = kernel_name(operator.kind, encoding or DENSE, narrow=narrow)
+    for operator, (encoding, narrow, fused) in zip(graph.operators, forms, strict=True):
+        if fused and isinstance(operator, MaxPool2d):
+            continue
+        kernel = kernel_name(operator.kind, encoding or DENSE, narrow=narrow, pooled=fused)
         if isinstance(operator, WeightedOperator):
             parts = ENCODINGS[encoding or DENSE]
             # geometry, input, bias, multiplier, shift, output; positions; values or their places

@@ -14,6 +14,7 @@ from ..graph import (
     MaxPool2d,
     Operator,
 )
+from ..memory.fusion import fused_pools
 from ..quantized import QuantizedModel
 from .c_source import C_TYPE_BYTES, check_range
 
@@ -26,7 +27,8 @@ class Record:
 
     Attributes:
         c_type: Name of the struct.
-        fields: (name, C type, value), in the order of the struct, without its reserved bytes.
+        fields: (name, C type, value), in the order of the struct, without its reserved bytes; the
+            name of a member's field follows that of the member and a dot.
         reserved_bytes: At the end of the struct; zero.
     """
 
@@ -45,11 +47,14 @@ class Record:
 
 
 def make_records(model: QuantizedModel, operator: Operator) -> tuple[Record, ...]:
-    """The records of ``operator``, one for each call of its kernel.
+    """The records of ``operator``, one for each call of its kernel; none if it is not called.
 
     Raises:
         ExportError: A value does not fit its field, or a window lies in the padding alone.
     """
+    pools = fused_pools(model.graph)
+    if operator in pools.values():
+        return ()
     if isinstance(operator, Concat):
         records = _concat(model, operator)
     elif isinstance(operator, Add):
@@ -58,8 +63,10 @@ def make_records(model: QuantizedModel, operator: Operator) -> tuple[Record, ...
         records = (_fully_connected(model, operator),)
     elif isinstance(operator, MaxPool2d | AvgPool2d):
         records = (_pool(model.graph, operator),)
+    elif isinstance(operator, Conv2d) and pools:
+        records = (_pooled_conv(model, operator, pools.get(operator.name)),)
     else:
-        records = (_conv(model, operator),)
+        records = (_conv(model, operator, operator.output),)
     for record in records:
         for name, c_type, value in record.fields:
             check_range(c_type, value, f"{operator.name}: {name}")
@@ -99,9 +106,10 @@ def _window(
     )
 
 
-def _conv(model: QuantizedModel, operator: Conv2d | DepthwiseConv2d) -> Record:
+def _conv(model: QuantizedModel, operator: Conv2d | DepthwiseConv2d, output: str) -> Record:
+    """Of a convolution that writes the tensor called ``output``."""
     in_h, in_w, in_c = model.graph.shape(operator.inputs[0])
-    out_h, out_w, out_c = model.graph.shape(operator.output)
+    out_h, out_w, out_c = model.graph.shape(output)
     shapes = {
         **{"in_h": in_h, "in_w": in_w, "in_c": in_c},
         **{"out_h": out_h, "out_w": out_w, "out_c": out_c},
@@ -114,6 +122,13 @@ def _conv(model: QuantizedModel, operator: Conv2d | DepthwiseConv2d) -> Record:
             *_quantization(model, operator),
         ),
     )
+
+
+def _pooled_conv(model: QuantizedModel, operator: Conv2d, pool: MaxPool2d | None) -> Record:
+    window, output = ((1, 1), operator.output) if pool is None else (pool.kernel, pool.output)
+    fields = [(f"conv.{name}", kind, v) for name, kind, v in _conv(model, operator, output).fields]
+    pooling = (("p_h", _U8, window[0]), ("p_w", _U8, window[1]))
+    return Record("ss_pooled_conv_geometry", (*fields, *pooling))
 
 
 def _pool(graph: Graph, operator: MaxPool2d | AvgPool2d) -> Record:

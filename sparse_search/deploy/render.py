@@ -182,8 +182,9 @@ def _all_specialised(source: Source) -> str:
 
 def _specialised(source: Source, step: Step) -> str:
     """The function of one operator into which its kernel is inlined; nothing where none is."""
-    call, stem = step.calls[0], f"{source.prefix}_{step.identifier}"
-    if source.inlined(call) is None:
+    stem = f"{source.prefix}_{step.identifier}"
+    call = next(iter(step.calls), None)
+    if call is None or source.inlined(call) is None:
         return ""
     count = len(call.input_offsets)
     inputs = ["input"] if count == 1 else [f"input{number + 1}" for number in range(count)]
@@ -204,11 +205,9 @@ def _statements(source: Source, index: int, step: Step) -> str:
     """The calls of one operator, with its trace."""
     name = c_source.comment(step.operator.name)
     calls = "\n".join(_call(source, step.identifier, call) for call in step.calls)
-    return (
-        f"    /* {index} {name}: {step.text} */\n"
-        f"{calls}\n"
-        f"    TRACE({index}, base + {step.output_offset}, {step.output_bytes});"
-    )
+    said = f"    /* {index} {name}: {step.text} */"
+    trace = f"    TRACE({index}, base + {step.output_offset}, {step.output_bytes});"
+    return "\n".join(filter(None, (said, calls, trace)))
 
 
 def _call(source: Source, identifier: str, call: KernelCall) -> str:

@@ -31,25 +31,31 @@ _GEOMETRIES = {
     "ss_fully_connected": "ss_fully_connected_geometry",
     "ss_depthwise_conv2d": "ss_conv_geometry",
 }
-_KERNEL = re.compile(rf"({'|'.join(_OPERATORS.values())})(?:_(\w+?))??(_narrow)?(_pairs)?")
+_POOLING = ENCODED["conv2d"]
+_KERNEL = re.compile(
+    rf"({'|'.join(_OPERATORS.values())})(?:_(\w+?))??(_narrow)?(_pooled)?(_pairs)?"
+)
 _BITS = {2: "two", 3: "three", 4: "four", 8: "eight"}
 
 
-def kernel_name(kind: str, encoding: str = DENSE, *, narrow: bool = False) -> str:
+def kernel_name(
+    kind: str, encoding: str = DENSE, *, narrow: bool = False, pooled: bool = False
+) -> str:
     """The runtime function for an operator.
 
     Args:
         kind: Of the operator.
         encoding: Of its weights.
         narrow: Whether the constants of its channels are.
+        pooled: Whether it keeps the largest output of each window; a convolution only.
 
-    >>> kernel_name("dense", "gaps4_codebook3"), kernel_name("depthwise_conv2d", narrow=True)
-    ('ss_fully_connected_gaps4_codebook3', 'ss_depthwise_conv2d_narrow')
+    >>> kernel_name("dense", "gaps4_codebook3"), kernel_name("conv2d", narrow=True, pooled=True)
+    ('ss_fully_connected_gaps4_codebook3', 'ss_conv2d_narrow_pooled')
     """
     if kind not in _OPERATORS:
         return f"ss_{kind}"
     encoded = "" if encoding == DENSE else f"_{encoding}"
-    return f"{_OPERATORS[kind]}{encoded}{'_narrow' if narrow else ''}"
+    return f"{_OPERATORS[kind]}{encoded}{'_narrow' if narrow else ''}{'_pooled' if pooled else ''}"
 
 
 def weighted_kernels() -> Iterator[str]:
@@ -57,12 +63,14 @@ def weighted_kernels() -> Iterator[str]:
     for narrow in (False, True):
         for kind in _OPERATORS:
             yield kernel_name(kind, narrow=narrow)
+        yield kernel_name("conv2d", narrow=narrow, pooled=True)
         for encoding in ALL_ENCODINGS:
             for kind in ENCODED if encoding != DENSE else ():
-                kernel = kernel_name(kind, encoding, narrow=narrow)
-                yield kernel
-                if (pair := paired(kernel)) is not None:
-                    yield pair
+                for pooled in (False, True) if kind == "conv2d" else (False,):
+                    kernel = kernel_name(kind, encoding, narrow=narrow, pooled=pooled)
+                    yield kernel
+                    if (pair := paired(kernel)) is not None:
+                        yield pair
 
 
 def paired(kernel: str) -> str | None:
@@ -78,10 +86,10 @@ def paired(kernel: str) -> str | None:
 def inline_name(kernel: str) -> str:
     """The function that specialises a kernel; it takes channels of either form.
 
-    >>> inline_name("ss_conv2d_narrow"), inline_name("ss_add")
-    ('ss_conv2d_inline', 'ss_add_inline')
+    >>> inline_name("ss_conv2d_narrow_pooled"), inline_name("ss_add")
+    ('ss_conv2d_pooled_inline', 'ss_add_inline')
     """
-    return f"{kernel.removesuffix('_narrow')}_inline"
+    return f"{kernel.replace('_narrow', '')}_inline"
 
 
 def positions_suffix(positions: Positions) -> str:
@@ -118,12 +126,14 @@ class _Parts:
         operator: Such as "ss_conv2d".
         encoding: Of the weights.
         narrow: Whether the constants of its channels are.
+        pooled: Whether it keeps the largest output of each window.
         pairs: Whether it computes two pixels at a time.
     """
 
     operator: str
     encoding: str
     narrow: bool
+    pooled: bool
     pairs: bool
 
     @staticmethod
@@ -132,20 +142,23 @@ class _Parts:
         match = _KERNEL.fullmatch(kernel)
         if match is None:
             return None
-        parts = _Parts(match[1], match[2] or DENSE, bool(match[3]), bool(match[4]))
+        narrow, pooled, pairs = (bool(found) for found in match.group(3, 4, 5))
+        parts = _Parts(match[1], match[2] or DENSE, narrow, pooled, pairs)
         encoded = match[2] is not None
         known = not encoded or (
             parts.encoding in ENCODINGS
             and parts.encoding != DENSE
             and parts.operator in ENCODED.values()
         )
-        may_pair = encoded and parts.operator == ENCODED["conv2d"]
-        return parts if known and (may_pair or not parts.pairs) else None
+        may_pool = parts.operator == _POOLING
+        may_pair = encoded and may_pool
+        allowed = (may_pair or not parts.pairs) and (may_pool or not parts.pooled)
+        return parts if known and allowed else None
 
     @property
     def title(self) -> str:
         """What it computes, for comments."""
-        said = [_TITLES[self.operator]]
+        said = [f"{_TITLES[self.operator]}{' with max pooling' if self.pooled else ''}"]
         said += ["by pairs of pixels"] if self.pairs else []
         said.append(
             "over encoded weights" if self.encoding != DENSE else "with every weight stored"
@@ -164,11 +177,13 @@ def _values(kernel: str, parts: _Parts) -> Mapping[str, str]:
     macros |= {} if dense else {**position_macros, **value_macros}
     macros |= {"SS_PAIRS": 1} if parts.pairs else {}
     macros |= {"SS_NARROW": 1} if parts.narrow else {}
+    macros |= {"SS_POOLED": 1} if parts.pooled else {}
+    geometry = "ss_pooled_conv_geometry" if parts.pooled else _GEOMETRIES[parts.operator]
     headers = [] if dense else [value_header, position_header]
     headers.append(f"{parts.operator}_{'dense' if dense else 'encoded'}")
     arrays = [*_weight_arrays(positions, values, dense=dense), *_channel_arrays(parts)]
     parameters = [
-        f"const {_GEOMETRIES[parts.operator]} *geometry",
+        f"const {geometry} *geometry",
         "const int8_t *input",
         *(f"const {c_type} *{suffix}" for suffix, c_type, _ in arrays),
         "int8_t *output",
@@ -183,7 +198,8 @@ def _values(kernel: str, parts: _Parts) -> Mapping[str, str]:
         "GUARD": kernel.upper(),
         "OPERATOR": parts.operator,
         "TITLE": parts.title,
-        "GEOMETRY": _GEOMETRIES[parts.operator],
+        "POOLED": " and pools it" if parts.pooled else "",
+        "GEOMETRY": geometry,
         "ARGUMENTS": "\n".join(described),
         "MACROS": "\n".join(f"#define {macro} {value}" for macro, value in macros.items()),
         "BODY": "\n".join(f'#include "{header}.h"' for header in headers),

@@ -6,16 +6,19 @@ Flash of a weighted operator:
     requantize   per output channel an int32 multiplier and a shift: int8 in the exported C,
                  int32 in CMSIS-NN; where channels are narrow one multiplier for all
     table        one fixed-size parameter record per operator, as the exported C declares it; a
-                 concatenation has one for each input
+                 concatenation has one for each input. Where a convolution does the pooling after
+                 it (``fusion``), the pooling has none, and those of all convolutions of the model
+                 say how they pool, since they share a kernel
 
 CMSIS-NN reads only dense weights, so under its kernels pruning a weight frees no flash. Its
 parameter structs are filled from the same records.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from ..graph import Concat, Graph, Operator, WeightedOperator
+from ..graph import Concat, Conv2d, Graph, MaxPool2d, Operator, WeightedOperator
 from ..integer.channels import narrow_bytes
 from .kernels import KernelLibrary
 from .storage import StoredWeights
@@ -30,6 +33,9 @@ TABLE_BYTES = {
     "concat": 12,
 }
 """Size of a C parameter record by kind of operator; it holds no pointer, so is fixed."""
+
+_POOLED_BYTES = 2
+"""More of a convolution whose kernel pools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +53,15 @@ class LayerCost:
         codebook_of: The operator whose table of values they use, itself or an earlier one; None
             without a codebook.
         narrow: Whether the constants of its channels are narrow.
+        fused: Of a convolution, whether its kernel is one that pools; of a pooling, whether the
+            convolution before it does it.
         weight_bytes: Flash of the encoded weights, with the table of values if it is its own.
         bias_bytes: Flash of the biases.
         requantize_bytes: Flash of multipliers and shifts.
         table_bytes: Flash of the parameter records.
         input_bytes: Activations read, each tensor once, unaligned.
-        output_bytes: Activations written, unaligned.
+        output_bytes: Activations written, unaligned; both are 0 of a pooling that a convolution
+            does, whose own output is then the pooled map.
     """
 
     name: str
@@ -64,6 +73,7 @@ class LayerCost:
     encoding: str | None
     codebook_of: str | None
     narrow: bool
+    fused: bool
     weight_bytes: int
     bias_bytes: int
     requantize_bytes: int
@@ -95,6 +105,7 @@ def layer_cost(
     kernels: KernelLibrary,
     *,
     narrow: bool,
+    pools: Mapping[str, MaxPool2d],
 ) -> LayerCost:
     """The costs of ``operator``, of whose weights ``nonzeros`` are not zero.
 
@@ -105,10 +116,22 @@ def layer_cost(
         stored: How its weights are stored; None without weights.
         kernels: Whose kernels run the model.
         narrow: Whether the constants of its channels are narrow, if it has any.
+        pools: Poolings that convolutions of the graph do, by name of the convolution.
     """
     weights = biases = macs = bias_bytes = requantize_bytes = 0
     output_shape = graph.shape(operator.output)
-    records = len(operator.inputs) if isinstance(operator, Concat) else 1
+    table_bytes = TABLE_BYTES[operator.kind]
+    if isinstance(operator, Concat):
+        table_bytes *= len(operator.inputs)
+    read = sum(graph.tensor(name).size for name in set(operator.inputs))
+    written = prod(output_shape)
+    fused = bool(pools) if isinstance(operator, Conv2d) else operator in pools.values()
+    if fused and isinstance(operator, Conv2d):
+        table_bytes += _POOLED_BYTES
+        pool = pools.get(operator.name)
+        written = written if pool is None else graph.tensor(pool.output).size
+    elif fused:
+        table_bytes = read = written = 0
     if isinstance(operator, WeightedOperator):
         weights = graph.weight_count(operator)
         biases = output_shape[2]
@@ -128,10 +151,11 @@ def layer_cost(
         encoding=None if stored is None else stored.encoding,
         codebook_of=None if stored is None else stored.codebook_of,
         narrow=narrow and biases > 0,
+        fused=fused,
         weight_bytes=0 if stored is None else stored.bytes,
         bias_bytes=bias_bytes,
         requantize_bytes=requantize_bytes,
-        table_bytes=records * TABLE_BYTES[operator.kind],
-        input_bytes=sum(graph.tensor(name).size for name in set(operator.inputs)),
-        output_bytes=prod(output_shape),
+        table_bytes=table_bytes,
+        input_bytes=read,
+        output_bytes=written,
     )

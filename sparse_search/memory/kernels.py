@@ -41,3 +41,9 @@ written, what pixel p - block + 1 needs may still be read. Figures are the most 
 dense and encoded weights, for size and for speed, any core. Fully connected operators and
 concatenations promise no order.
 """
+
+POOLED_BLOCK = 1
+"""The same of a convolution that pools: pixels of the pooled map.
+
+All windows of the convolution under one pixel are read before any of the next pixel.
+"""

@@ -2,7 +2,8 @@
 
 | symbol | meaning |
 |---|---|
-| S | a set of operators that have run, closed: whoever reads what they wrote may run |
+| op | what one kernel does: an operator, or a convolution with its pooling (``fusion``) |
+| S | a set of these that have run, closed: whoever reads what they wrote may run |
 | m(S) | the least peak of all orders that run S first |
 
     m(S + op) = min over op of max(m(S), bytes while op runs after S)
@@ -15,15 +16,16 @@ ones are kept. An order that is no better than the given one is not taken; most 
 because some operator needs as much by itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from ..graph import Graph
 from .cmsis_nn import round_up
+from .fusion import Run, runs
 from .kernels import ALIGNMENT_BYTES
-from .overlap import operator_lead
+from .overlap import lead_of
 
 _MOST_SETS = 500
 """Of each size; a set takes about 10 µs."""
@@ -44,26 +46,28 @@ def in_best_order(graph: Graph, alignment_bytes: int = ALIGNMENT_BYTES) -> Graph
         graph: Any; chains have one order.
         alignment_bytes: Of the arena.
     """
-    readers = _readers(graph)
+    order = runs(graph)
+    readers = _readers(graph, order)
     if all(len(found) <= 1 for found in readers.values()):
         return graph
-    steps = _Steps(graph, readers, alignment_bytes)
-    given = steps.peak(range(len(graph.operators)))
+    steps = _Steps(graph, order, readers, alignment_bytes)
+    given = steps.peak(range(len(order)))
     if given <= steps.floor():
         return graph
-    best = _search(steps, len(graph.operators), given)
+    best = _search(steps, len(order), given)
     if best is None:
         return graph
-    operators = tuple(graph.operators[i] for i in best.order)
+    operators = tuple(op for i in best.order for op in order[i].operators)
     tensors = (graph.input, *(graph.tensor(op.output) for op in operators))
     return Graph(tensors, operators)
 
 
-def _readers(graph: Graph) -> dict[str, set[int]]:
-    """By tensor, the numbers of the operators that read it."""
-    found: dict[str, set[int]] = {tensor.name: set() for tensor in graph.tensors}
-    for number, operator in enumerate(graph.operators):
-        for name in operator.inputs:
+def _readers(graph: Graph, order: Sequence[Run]) -> dict[str, set[int]]:
+    """By tensor that exists, the numbers of those that read it."""
+    found: dict[str, set[int]] = {graph.input.name: set()}
+    for number, run in enumerate(order):
+        found[run.output] = set()
+        for name in run.operator.inputs:
             found[name].add(number)
     return found
 
@@ -80,10 +84,17 @@ class _Tensor:
 class _Steps:
     """What runs when, and how many bytes it takes; sets of operators are bits of an int."""
 
-    def __init__(self, graph: Graph, readers: Mapping[str, set[int]], alignment_bytes: int) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        order: Sequence[Run],
+        readers: Mapping[str, set[int]],
+        alignment_bytes: int,
+    ) -> None:
         self._graph = graph
+        self._runs = order
         self._alignment = alignment_bytes
-        writers = {op.output: 1 << number for number, op in enumerate(graph.operators)}
+        writers = {run.output: 1 << number for number, run in enumerate(order)}
         self._tensors = {
             name: _Tensor(
                 writers.get(name, 0),
@@ -93,17 +104,16 @@ class _Steps:
             for name, numbers in readers.items()
         }
         self._needs = [
-            sum(self._tensors[name].writer for name in dict.fromkeys(op.inputs))
-            for op in graph.operators
+            sum(self._tensors[name].writer for name in dict.fromkeys(run.operator.inputs))
+            for run in order
         ]
-        self._common = [dict(self._overlaps(number)) for number in range(len(graph.operators))]
+        self._common = [dict(self._overlaps(run)) for run in order]
 
-    def _overlaps(self, number: int) -> Iterator[tuple[str, int]]:
-        """(input, most bytes in common with the output) of an operator, where both may overlap."""
-        operator = self._graph.operators[number]
-        output = self._tensors[operator.output].size
-        for name in dict.fromkeys(operator.inputs):
-            lead = operator_lead(self._graph, operator, name)
+    def _overlaps(self, run: Run) -> Iterator[tuple[str, int]]:
+        """(input, most bytes in common with the output) of a kernel, where both may overlap."""
+        output = self._tensors[run.output].size
+        for name in dict.fromkeys(run.operator.inputs):
+            lead = lead_of(self._graph, run, name)
             if lead is not None:
                 room = output - round_up(lead, self._alignment)
                 yield name, max(0, min(self._tensors[name].size, room))
@@ -118,7 +128,7 @@ class _Steps:
 
     def bytes_of(self, done: int, number: int) -> int:
         """Bytes that must exist while an operator runs after a set."""
-        output = self._graph.operators[number].output
+        output = self._runs[number].output
         after = done | 1 << number
         total = common = 0
         for name, tensor in self._tensors.items():
@@ -136,9 +146,10 @@ class _Steps:
         return max(self._own_bytes(number) for number in range(len(self._needs)))
 
     def _own_bytes(self, number: int) -> int:
-        operator = self._graph.operators[number]
-        output = self._tensors[operator.output].size
-        total = output + sum(self._tensors[name].size for name in dict.fromkeys(operator.inputs))
+        run = self._runs[number]
+        output = self._tensors[run.output].size
+        inputs = dict.fromkeys(run.operator.inputs)
+        total = output + sum(self._tensors[name].size for name in inputs)
         return total - min(output, sum(self._common[number].values()))
 
     def peak(self, order: range) -> int:

@@ -15,7 +15,9 @@ a little below the input, and both move up together.
 
 An output that begins ``lead`` bytes or more before its input never overwrites what is still to be
 read: before the block that begins at p is done, at most min(p + b, n) pixels are written. Fully
-connected operators need the whole input until the end, and a concatenation writes in parts.
+connected operators need the whole input until the end, and a concatenation writes in parts. A
+convolution that pools its output (``fusion``) moves on by the windows of the pooling: p counts the
+pixels of the pooled map, and its stride is that of both together.
 """
 
 from collections.abc import Mapping
@@ -23,8 +25,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..graph import Add, Concat, Dense, Graph, Operator, Padding, Shape
-from .kernels import OUTPUT_BLOCK
+from ..graph import Add, Concat, Dense, Graph, Padding, Shape
+from .fusion import Run, runs
+from .kernels import OUTPUT_BLOCK, POOLED_BLOCK
 
 
 def find_leads(graph: Graph) -> Mapping[tuple[str, str], int]:
@@ -35,29 +38,29 @@ def find_leads(graph: Graph) -> Mapping[tuple[str, str], int]:
     """
     last = {name: operator for operator in graph.operators for name in operator.inputs}
     leads = {}
-    for operator in graph.operators:
-        for name in dict.fromkeys(operator.inputs):
-            if last[name] is operator and name != graph.output.name:
-                lead = operator_lead(graph, operator, name)
-                if lead is not None and lead < graph.tensor(operator.output).size:
-                    leads[operator.output, name] = lead
+    for run in runs(graph):
+        for name in dict.fromkeys(run.operator.inputs):
+            if last[name] is run.operator and name != graph.output.name:
+                lead = lead_of(graph, run, name)
+                if lead is not None and lead < graph.tensor(run.output).size:
+                    leads[run.output, name] = lead
     return leads
 
 
-def operator_lead(graph: Graph, operator: Operator, source: str) -> int | None:
-    """Bytes; None where input and output must lie apart."""
+def lead_of(graph: Graph, run: Run, source: str) -> int | None:
+    """Bytes for an input of a kernel; None where input and output must lie apart."""
+    operator, pool = run.operator, run.pool
     if isinstance(operator, Dense | Concat):
         return None
     if isinstance(operator, Add):
         # An element is written after both inputs of it were read.
         return None if operator.inputs[0] == operator.inputs[1] else 0
-    return _window_lead(
-        graph.shape(source),
-        graph.shape(operator.output),
-        operator.stride,
-        operator.padding,
-        OUTPUT_BLOCK[operator.kind],
-    )
+    stride, block = operator.stride, OUTPUT_BLOCK[operator.kind]
+    if pool is not None:
+        stride = (stride[0] * pool.stride[0], stride[1] * pool.stride[1])
+        block = POOLED_BLOCK
+    shapes = graph.shape(source), graph.shape(run.output)
+    return _window_lead(*shapes, stride, operator.padding, block)
 
 
 @lru_cache(maxsize=20_000)

@@ -13,6 +13,7 @@ from ..graph import Graph
 from .buffers import Buffer, Buffers
 from .cmsis_nn import round_up
 from .costs import LayerCost, layer_cost
+from .fusion import fused_pools
 from .kernels import ALIGNMENT_BYTES, KernelLibrary
 from .lifetimes import BufferKind, find_lifetimes
 from .offsets import DEFAULT_MAX_NODES, place
@@ -75,7 +76,8 @@ class MemoryPlan:
     Attributes:
         kernels: Whose kernels run the model.
         alignment_bytes: Of every offset.
-        allocations: The input first, then each operator's output in order, then scratch memory.
+        allocations: The input first, then the output of each operator in order, but for maps that
+            a convolution pools at once (``fusion``), then scratch memory.
         arena_bytes: Exact RAM of input, live tensors and scratch, aligned.
         step_bytes: The fewest aligned bytes that must exist while each operator runs, an output
             lying over its own input as far as it may.
@@ -244,6 +246,7 @@ def plan_memory(
     stored = stored_weights(subject, nonzeros, kernels, codebook_bits, policy)
     lifetimes = find_lifetimes(graph, kernels)
     leads = find_leads(graph) if kernels is KernelLibrary.RUNTIME else {}
+    pools = fused_pools(graph) if kernels is KernelLibrary.RUNTIME else {}
     placement = place(lifetimes, ALIGNMENT_BYTES, max_nodes, leads)
     return MemoryPlan(
         kernels=kernels,
@@ -259,6 +262,7 @@ def plan_memory(
             layer_cost(
                 *(graph, op, nonzeros.get(op.name, 0), stored.get(op.name), kernels),
                 narrow=policy.narrow_channels and has_narrow_channels(subject, op, kernels),
+                pools=pools,
             )
             for op in graph.operators
         ),

@@ -118,15 +118,21 @@ def layers_table(plan: MemoryPlan, graph: Graph | None = None) -> Table:
     table.add_column("stored as", overflow="fold")
     for header in ("weights\nB", "flash\nB", "MACs"):
         number_column(table, header)
-    for index, layer in enumerate(plan.layers):
+    following = [layer.kind if layer.fused else "" for layer in plan.layers[1:]]
+    for index, (layer, after) in enumerate(zip(plan.layers, [*following, ""], strict=True)):
+        kind = layer.kind.removesuffix("2d").replace("_", " ")
+        if layer.fused and layer.weights:
+            kind += " with pooling" if after == "max_pool2d" else ""
+        elif layer.fused:
+            kind += ", fused"
         marked = layer.name == peak.operator
         shape = [] if graph is None else ["×".join(map(str, graph.tensors[index + 1].shape))]
         weighted = layer.encoding is not None
         table.add_row(
             f"{'▶' if marked else ' '} {layer.name}",
-            layer.kind.removesuffix("2d").replace("_", " "),
+            kind,
             *shape,
-            f"{layer.output_bytes:,}",
+            f"{layer.output_bytes:,}" if layer.output_bytes else _NONE,
             *((f"{n:,}" if weighted else _NONE) for n in (layer.weights, layer.nonzeros)),
             layer.encoding.replace("_", " ") if layer.encoding else _NONE,
             f"{layer.weight_bytes:,}" if weighted else _NONE,

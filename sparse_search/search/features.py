@@ -46,7 +46,8 @@ def capacity(plan: MemoryPlan) -> float:
 
 def _narrowest(plan: MemoryPlan) -> int:
     """Elements of the smallest tensor that is neither input nor output; the input without one."""
-    return min((x.output_bytes for x in plan.layers[:-1]), default=plan.layers[0].input_bytes)
+    written = (x.output_bytes for x in plan.layers[:-1] if x.output_bytes)
+    return min(written, default=plan.layers[0].input_bytes)
 
 
 def feature_groups(space: SearchSpace) -> tuple[str, ...]:

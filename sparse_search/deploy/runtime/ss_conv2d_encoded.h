@@ -69,41 +69,65 @@ SS_INLINE void ss_encoded_pixels(ss_cursor *cursor, ss_encoded_window window, co
         bias = ss_bias(&to->channels, channel);
         multiplier = ss_multiplier(&to->channels, channel);
         shift = ss_shift(&to->channels, channel);
-        output[channel] = ss_finish(to, sums[0] + bias, multiplier, shift);
+        ss_write(to->keep, ss_finish(to, sums[0] + bias, multiplier, shift), output + channel);
         if (pixels == 2) {
-            output[channels + channel] = ss_finish(to, sums[1] + bias, multiplier, shift);
+            ss_write(SS_POOLED, ss_finish(to, sums[1] + bias, multiplier, shift),
+                     output + (SS_POOLED ? 0 : channels) + channel);
         }
     }
 }
 
-void SS_KERNEL(const ss_conv_geometry *geometry, const int8_t *input,
-               SS_POSITIONS_PARAMETER SS_VALUES_PARAMETERS, SS_CHANNELS_PARAMETERS, int8_t *output)
+typedef struct {
+    ss_conv_shape shape;
+    ss_output to;
+    const int8_t *input;
+    int32_t zero_point;
+    ss_cursor begin;
+} ss_conv_job;
+
+/* See ss_conv_walk.h. */
+SS_INLINE int8_t *ss_conv_row(ss_conv_job *job, int32_t out_y, int32_t first, int32_t end,
+                              int8_t *output)
 {
-    const ss_conv_shape shape = ss_conv_shape_read(geometry);
-    const ss_output to = ss_conv_output(geometry, SS_CHANNELS, SS_ANY_FACTORS);
+    const ss_conv_shape shape = job->shape;
+    const int32_t in_y = out_y * shape.s_h - shape.pad_top;
+    const ss_taps rows = ss_clip(in_y, shape.k_h, shape.in_h);
 
-    for (int32_t out_y = 0; out_y < shape.out_h; out_y++) {
-        const int32_t in_y = out_y * shape.s_h - shape.pad_top;
-        const ss_taps rows = ss_clip(in_y, shape.k_h, shape.in_h);
+    for (int32_t out_x = first; out_x < end; out_x++) {
+        const int32_t in_x = out_x * shape.s_w - shape.pad_left;
+        const ss_taps columns = ss_clip(in_x, shape.k_w, shape.in_w);
+        ss_cursor cursor = job->begin;
+        ss_encoded_window window =
+            ss_encoded_window_at(&shape, job->input, in_y, rows, in_x, columns);
 
-        for (int32_t out_x = 0; out_x < shape.out_w; out_x++) {
-            const int32_t in_x = out_x * shape.s_w - shape.pad_left;
-            const ss_taps columns = ss_clip(in_x, shape.k_w, shape.in_w);
-            ss_cursor cursor = SS_CURSOR_BEGIN;
-            ss_encoded_window window =
-                ss_encoded_window_at(&shape, input, in_y, rows, in_x, columns);
-
-            window.inputs.zero_point = SS_READ_I8(&geometry->input_zero_point);
-            /* A neighbour sees the same taps if neither window leaves the input. */
-            if (SS_PAIRS && columns.first == 0 && in_x + shape.s_w + shape.k_w <= shape.in_w &&
-                out_x + 1 < shape.out_w) {
-                ss_encoded_pixels(&cursor, window, &to, shape.out_c, 2, output);
-                output += shape.out_c;
-                out_x++;
-            } else {
-                ss_encoded_pixels(&cursor, window, &to, shape.out_c, 1, output);
-            }
-            output += shape.out_c;
+        window.inputs.zero_point = job->zero_point;
+        /* A neighbour sees the same taps if neither window leaves the input. */
+        if (SS_PAIRS && columns.first == 0 && in_x + shape.s_w + shape.k_w <= shape.in_w &&
+            out_x + 1 < end) {
+            ss_encoded_pixels(&cursor, window, &job->to, shape.out_c, 2, output);
+            output += SS_POOLED ? 0 : shape.out_c;
+            out_x++;
+        } else {
+            ss_encoded_pixels(&cursor, window, &job->to, shape.out_c, 1, output);
         }
+        output += SS_POOLED ? 0 : shape.out_c;
+        job->to.keep = SS_POOLED;
     }
+    return output;
+}
+
+#include "ss_conv_walk.h"
+
+void SS_KERNEL(SS_CONV_PARAMETER, const int8_t *input, SS_POSITIONS_PARAMETER SS_VALUES_PARAMETERS,
+               SS_CHANNELS_PARAMETERS, int8_t *output)
+{
+    const ss_cursor begin = SS_CURSOR_BEGIN;
+    ss_conv_job job;
+
+    job.shape = ss_conv_shape_read(SS_CONV);
+    job.to = ss_conv_output(SS_CONV, SS_CHANNELS, SS_ANY_FACTORS);
+    job.input = input;
+    job.zero_point = SS_READ_I8(&SS_CONV->input_zero_point);
+    job.begin = begin;
+    ss_conv_walk(&job, geometry, output);
 }

@@ -38,7 +38,8 @@ SS_INLINE void ss_conv2d_inline(const ss_conv_geometry *geometry, const int8_t *
                 block.input = input_row + in_x * shape.in_c;
                 block.weights = window_weights;
                 block.run = shape.kernel_row;
-                ss_block_outputs(block, &to, shape.out_c, SS_PIXELS, SS_OUTPUTS, output);
+                ss_block_outputs(block, &to, shape.out_c, SS_PIXELS, SS_OUTPUTS, output,
+                                 shape.out_c);
                 output += SS_PIXELS * shape.out_c;
                 out_x += SS_PIXELS;
             } else {
@@ -47,7 +48,7 @@ SS_INLINE void ss_conv2d_inline(const ss_conv_geometry *geometry, const int8_t *
                 block.input = input_row + (in_x + columns.first) * shape.in_c;
                 block.weights = window_weights + columns.first * shape.in_c;
                 block.run = (columns.end - columns.first) * shape.in_c;
-                ss_block_outputs(block, &to, shape.out_c, 1, SS_OUTPUTS, output);
+                ss_block_outputs(block, &to, shape.out_c, 1, SS_OUTPUTS, output, shape.out_c);
                 output += shape.out_c;
                 out_x++;
             }

@@ -7,7 +7,21 @@
 
 #include "ss_conv_geometry.h"
 #include "ss_output.h"
+#include "ss_pooled_conv_geometry.h"
 #include "ss_window.h"
+
+#ifndef SS_POOLED
+#define SS_POOLED 0
+#endif
+
+/* The record of a kernel, and what it says of the convolution. */
+#if SS_POOLED
+#define SS_CONV_PARAMETER const ss_pooled_conv_geometry *geometry
+#define SS_CONV (&geometry->conv)
+#else
+#define SS_CONV_PARAMETER const ss_conv_geometry *geometry
+#define SS_CONV geometry
+#endif
 
 typedef struct {
     int32_t in_h, in_w, in_c;

@@ -84,9 +84,9 @@ SS_INLINE void ss_dot_window(ss_block block, int pixels, int outputs, int32_t *s
 }
 
 /* Writes all `channels` outputs of `pixels` neighbouring pixels that see the same window, so many
- * `outputs` at a time; pixels and outputs are constants. */
+ * `outputs` at a time; pixels and outputs are constants. What `stride` is says ss_finish_block. */
 SS_INLINE void ss_block_outputs(ss_block block, const ss_output *to, int32_t channels, int pixels,
-                                int outputs, int8_t *output)
+                                int outputs, int8_t *output, int32_t stride)
 {
     int32_t sums[8];
     int32_t channel = 0;
@@ -94,14 +94,14 @@ SS_INLINE void ss_block_outputs(ss_block block, const ss_output *to, int32_t cha
     for (; channel + outputs <= channels; channel += outputs) {
         ss_begin_block(sums, pixels * outputs);
         ss_dot_window(block, pixels, outputs, sums);
-        ss_finish_block(to, channel, sums, pixels, outputs, output + channel, channels);
+        ss_finish_block(to, channel, sums, pixels, outputs, output + channel, stride);
         block.weights += outputs * block.weights_stride;
     }
     if (channels % outputs != 0) {
         for (; channel < channels; channel++) {
             ss_begin_block(sums, pixels);
             ss_dot_window(block, pixels, 1, sums);
-            ss_finish_block(to, channel, sums, pixels, 1, output + channel, channels);
+            ss_finish_block(to, channel, sums, pixels, 1, output + channel, stride);
             block.weights += block.weights_stride;
         }
     }

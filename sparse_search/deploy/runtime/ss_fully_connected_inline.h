@@ -21,7 +21,7 @@ SS_INLINE void ss_fully_connected_inline(const ss_fully_connected_geometry *geom
     const ss_block block = {input, 0, weights, count, SS_READ_I8(&geometry->input_zero_point),
                             1,     count, 0,   0};
 
-    ss_block_outputs(block, &to, outputs, 1, SS_ROWS, output);
+    ss_block_outputs(block, &to, outputs, 1, SS_ROWS, output, 0);
 }
 
 #endif

@@ -20,12 +20,13 @@ typedef struct {
     int32_t zero_point;
     int32_t act_min, act_max; /* clamp, after the zero point is added */
     int small;
+    int keep; /* whether larger values that are there stay, as in pooling */
 } ss_output;
 
 SS_INLINE ss_output ss_output_of(ss_channels channels, int32_t zero_point, int32_t act_min,
                                  int32_t act_max, int small)
 {
-    const ss_output to = {channels, zero_point, act_min, act_max, small};
+    const ss_output to = {channels, zero_point, act_min, act_max, small, 0};
 
     return to;
 }
@@ -41,6 +42,12 @@ SS_INLINE int8_t ss_finish(const ss_output *to, int32_t sum, int32_t multiplier,
     }
     value = ss_requantize_small(sum, multiplier, shift) + to->zero_point;
     return ss_clamp_small(value, to->act_min, to->act_max);
+}
+
+/* Writes a value, or with `keep` the larger one of it and what is there. */
+SS_INLINE void ss_write(int keep, int8_t value, int8_t *output)
+{
+    *output = keep && *output > value ? *output : value;
 }
 
 #endif

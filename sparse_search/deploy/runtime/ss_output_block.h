@@ -23,7 +23,8 @@ SS_INLINE void ss_begin_block(int32_t *sums, int count)
 /* Writes `outputs` consecutive channels, from `channel` on, of `pixels` pixels; both are constants.
  *
  * sums      int32 [pixels][outputs], without the biases
- * output    the first of them; those of the next pixel are `stride` further on */
+ * output    the first of them; those of the next pixel are `stride` further on. A stride of 0, a
+ *           constant: the largest of all pixels is written */
 SS_INLINE void ss_finish_block(const ss_output *to, int32_t channel, const int32_t *sums,
                                int pixels, int outputs, int8_t *output, int32_t stride)
 {
@@ -33,12 +34,14 @@ SS_INLINE void ss_finish_block(const ss_output *to, int32_t channel, const int32
 
         SS_UNROLL(2)
         for (int p = 0; p < pixels; p++) {
-            const int32x4_t values =
-                ss_mve_scale_channels(vaddq_s32(vldrwq_s32(sums + p * outputs), biases),
-                                      &to->channels, channel, to->small);
+            const int32x4_t sum = vaddq_s32(vldrwq_s32(sums + p * outputs), biases);
+            int32x4_t values = ss_mve_scale_channels(sum, &to->channels, channel, to->small);
 
-            vstrbq_s32(output + p * stride,
-                       ss_mve_clamp(values, to->zero_point, to->act_min, to->act_max));
+            values = ss_mve_clamp(values, to->zero_point, to->act_min, to->act_max);
+            if (to->keep || (p > 0 && stride == 0)) {
+                values = vmaxq_s32(values, vldrbq_s32(output + p * stride));
+            }
+            vstrbq_s32(output + p * stride, values);
         }
         return;
     }
@@ -51,7 +54,9 @@ SS_INLINE void ss_finish_block(const ss_output *to, int32_t channel, const int32
 
         SS_UNROLL(4)
         for (int p = 0; p < pixels; p++) {
-            output[p * stride + o] = ss_finish(to, sums[p * outputs + o] + bias, multiplier, shift);
+            ss_write(to->keep || (p > 0 && stride == 0),
+                     ss_finish(to, sums[p * outputs + o] + bias, multiplier, shift),
+                     output + p * stride + o);
         }
     }
 }

@@ -44,7 +44,8 @@ function draw({ plan, input }, pointed, width) {
   const bottom = TOP + ROW * plan.operators.length;
   const scale = bytesFromZero(plan.arena_bytes, [left, right]);
   const peak = plan.operators.indexOf(plan.peak_operator);
-  const ends = [input[0], plan.allocations[plan.operators.length].name];
+  const tensors = plan.allocations.filter((buffer) => buffer.kind === "tensor");
+  const ends = [input[0], tensors[tensors.length - 1].name];
   return drawing(
     width,
     bottom + BOTTOM,
