@@ -154,7 +154,13 @@ ROWS: Final = {
     for row in (
         Row("mnist-sparse-1", "mnist", Limits(1330, 1440, *_SPARSE), "SpArSe 96.49 %"),
         Row("mnist-sparse-2", "mnist", Limits(2000, 2800, *_SPARSE), "SpArSe 98.64 %"),
-        Row("mnist-munas", "mnist", Limits(488, 480, *_MUNAS), "μNAS, its memory and size"),
+        Row(
+            *("mnist-munas", "mnist", Limits(488, 480, *_MUNAS), "μNAS, its memory and size"),
+            start=(wide(0.719, (4, 5, 1), "max3", (12, 3, 1), "max3", head="flatten"),),
+            epochs=60,
+            fine_tuning_epochs=30,
+            fine_tuning_rate=1.0,
+        ),
         Row(
             *("mnist-2k", "mnist", Limits(2048, 2048, *_OURS), "none: 2 KB of RAM, 2 KB of flash"),
             max_filters=24,
