@@ -319,8 +319,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = json.loads((models / f"{row.name}.json").read_text())["candidate"]
     candidate = Candidate.from_json(json.dumps(chosen))
     print(row.name, candidate.architecture, describe_pruning(candidate), flush=True)
-    arguments_of_training = (row, data, candidate, arguments.seed, arguments.device)
-    result = train(*arguments_of_training, resume=arguments.resume)
+    device, resume = arguments.device, arguments.resume
+    result = train(row, data, candidate, arguments.seed, device, resume=resume)
     path = RUNS / f"{row.name}-seed{arguments.seed}" / "result.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result), flush=True)
