@@ -7,10 +7,11 @@ from random_models import random_images, trainable_graph
 from torch.nn import functional
 
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock, InputTransform
-from sparse_search.builder import GREY
+from sparse_search.builder import GREY, build_graph
 from sparse_search.errors import QuantizationError, TrainingDivergedError
 from sparse_search.fake_quantized import FakeQuantizedNetwork
 from sparse_search.graph import Conv2d, Dense, DepthwiseConv2d, Graph, Operator, Tensor
+from sparse_search.memory.fusion import fused_pools
 from sparse_search.network import Network, to_input
 from sparse_search.quantize import quantize
 from sparse_search.quantized import QuantizedModel
@@ -36,11 +37,11 @@ def random_network(graph: Graph, seed: int, sparsity: float = 0.0) -> Network:
 
 
 def random_case(
-    seed: int, sparsity: float = 0.0
+    seed: int, sparsity: float = 0.0, graph: Graph | None = None
 ) -> tuple[Network, QuantizedModel, FakeQuantizedNetwork, np.ndarray]:
-    """A network on a random graph, quantized, as a trainable module, and images."""
+    """A network on a graph, a random one if none is given, quantized, trainable; and images."""
     rng = np.random.default_rng(seed)
-    graph = trainable_graph(rng)
+    graph = graph or trainable_graph(rng)
     network = random_network(graph, seed, sparsity)
     images = random_images(rng, graph, 32)
     model = quantize(network, images)
@@ -102,6 +103,19 @@ class TestArithmetic:
         difference = np.abs(levels_of(fake, images) - fake.model().forward(images))
         assert difference.max() <= 2
         assert np.mean(difference > 0) <= 0.01
+
+    @pytest.mark.parametrize("pool", ["max", "max3", "max4"])
+    def test_a_pooling_takes_the_largest_sum(self, pool):
+        """Rounded only then; the same integers, also where windows leave a rest of the map."""
+        blocks = (ConvBlock((Conv2D(5, 3),), pool), ConvBlock((Conv2D(6, 3, padding="valid"),)))
+        graph = build_graph(
+            Architecture((*blocks, ConvBlock((Conv2D(4, 2),), "max"))), (27, 22, 2), 3
+        )
+        assert len(fused_pools(graph)) == 2
+        _, _, fake, images = random_case(0, 0.3, graph)
+        disturb(fake, 0)
+        fake.double()
+        np.testing.assert_array_equal(levels_of(fake, images), fake.model().forward(images))
 
     def test_the_random_graphs_hold_every_operator(self):
         """Else the comparisons above would prove little."""
