@@ -23,9 +23,9 @@ from .graph import (
     DepthwiseConv2d,
     Graph,
     MaxPool2d,
-    Operator,
     WeightedOperator,
 )
+from .memory.fusion import Run, runs
 
 _EPSILON = 1e-5
 _MOMENTUM = 0.1
@@ -144,6 +144,7 @@ class Network(nn.Module):
         for operator in graph.operators:
             if isinstance(operator, MaxPool2d | AvgPool2d) and any(operator.padding):
                 raise GraphError(f"{operator.name}: padded pooling cannot be trained")
+        self._runs = runs(graph)
         self._first_dense = next((op.name for op in graph.weighted if isinstance(op, Dense)), None)
         if generator is not None:
             self._initialise(generator)
@@ -180,17 +181,18 @@ class Network(nn.Module):
             noise: Applied to every operator that has weights.
         """
         tensors = {self.graph.input.name: images}
-        for operator in self.graph.operators:
-            tensors[operator.output] = self._run(operator, tensors, dropout, noise)
+        for run in self._runs:
+            tensors[run.output] = self._run(run, tensors, dropout, noise)
         return tensors[self.graph.output.name].flatten(1)
 
     def _run(
         self,
-        operator: Operator,
+        run: Run,
         tensors: dict[str, Tensor],
         dropout: Dropout | None = None,
         noise: Noise | None = None,
     ) -> Tensor:
+        operator = run.operator
         x = tensors[operator.inputs[0]]
         if isinstance(operator, MaxPool2d):
             return functional.max_pool2d(x, operator.kernel, operator.stride)
@@ -215,11 +217,16 @@ class Network(nn.Module):
             if unit.bias is not None:
                 y = y + unit.bias.reshape(-1, *[1] * (y.dim() - 2))
         relu = operator.activation == "relu"
+        window = None if run.pool is None else run.pool.kernel
         if unit.norm is not None:
+            if noise is None:
+                return batch_norm(y, unit.norm, relu, window)
             y = batch_norm(y, unit.norm, relu)
         elif relu:
             y = functional.relu_(y)
-        return y if noise is None else noise.output(operator, y)
+        if noise is not None:
+            y = noise.output(operator, y)
+        return y if window is None else functional.max_pool2d(y, window)
 
     def apply_masks(self) -> None:
         """Sets every pruned weight to zero."""
@@ -242,7 +249,7 @@ class Network(nn.Module):
         x = to_input(images)
         tensors = {self.graph.input.name: x}
         for operator in self.graph.operators:
-            tensors[operator.output] = self._run(operator, tensors)
+            tensors[operator.output] = self._run(Run(operator), tensors)
         return {
             name: (t if t.dim() == 4 else t[:, :, None, None]).permute(0, 2, 3, 1).numpy()
             for name, t in tensors.items()
