@@ -53,6 +53,18 @@ def test_where_there_is_no_room_there_is_none():
     assert plain_networks(forecaster(SearchSpace.for_input((1, 1, 9), 2)), Limits()) == ()
 
 
+def test_they_pool_where_the_space_does():
+    """The largest map is pooled by the convolution that writes it; else layers have strides."""
+    space = SearchSpace.for_input((28, 28, 1), 10)
+    limits = Limits(2048, 2048)
+    for network in plain_networks(forecaster(space), limits):
+        assert network.blocks[0].pool.startswith("max")
+        assert {layer.stride for block in network.blocks for layer in block.layers} == {1}
+    for network in plain_networks(forecaster(replace(space, pools=("none",))), limits):
+        assert {block.pool for block in network.blocks} == {"none"}
+        assert network.blocks[0].layers[0].stride == 2
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_presets_have_some(name):
     """Within the limits of a preset, for its form of images."""
