@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sparse_search.deploy import Export, c_source
 from sparse_search.deploy.manifest import EXAMPLE_FILES, read_model
+from sparse_search.memory.fusion import fused_pools
 
 from .emulator import BOARD, Core, compile_objects, link, run
 
@@ -20,6 +21,8 @@ _MODEL = """
             bench_print_operators("{prefix}");
         }}
     }}"""
+
+NOTHING = np.empty(0, dtype=np.int8)
 
 _COPY = """
 static void copy(int8_t *to, const int8_t *from, uint32_t count)
@@ -111,9 +114,12 @@ def run_models(
 def _compared(core: Core, export: Export, lines: Iterator[list[str]]) -> Iterator[OperatorRun]:
     """What an export printed, beside the integer reference."""
     model = read_model(export.folder, export.manifest)
+    pooled = fused_pools(model.graph)
     for image in export.manifest.golden_images():
         expected = model.trace(image[None])
         for operator in model.graph.operators:
             _, ticks, found = next(lines)
-            equal = int(found) == checksum(expected[operator.output])
+            # What a convolution pools at once is written by nobody; its pooling is traced.
+            written = NOTHING if operator.name in pooled else expected[operator.output]
+            equal = int(found) == checksum(written)
             yield OperatorRun(operator.name, core.instructions(int(ticks)), equal)
