@@ -35,6 +35,7 @@ def wide(
     *layers: Layer,
     head: HeadKind = "average",
     rate: float = 1.0,
+    own: tuple[tuple[str, float], ...] = (),
 ) -> Candidate:
     """A network to begin a search with: more filters than the limits allow, most weights 0.
 
@@ -43,6 +44,7 @@ def wide(
         layers: In their order.
         head: How the last feature map reaches the classes.
         rate: Factor on the usual learning rate.
+        own: (operator, fraction) of those that lose another one.
 
     >>> len(wide(0.9, (8, 3, 1), "max", (16, 3, 2), (16, 3, 1)).architecture.blocks)
     2
@@ -62,7 +64,7 @@ def wide(
         branch, convolutions = "shortcut" if layer == "shortcut" else "none", []
     if convolutions:
         blocks.append(ConvBlock(tuple(convolutions), branch=branch))
-    steps = (PruningStep("magnitude", sparsity),)
+    steps = (PruningStep("magnitude", sparsity, own),)
     return Candidate(0, Architecture(tuple(blocks), head=head), steps, Recipe(rate))
 
 
@@ -152,8 +154,33 @@ _BINARY: Final[dict[str, Any]] = {
 ROWS: Final = {
     row.name: row
     for row in (
-        Row("mnist-sparse-1", "mnist", Limits(1330, 1440, *_SPARSE), "SpArSe 96.49 %"),
-        Row("mnist-sparse-2", "mnist", Limits(2000, 2800, *_SPARSE), "SpArSe 98.64 %"),
+        Row(
+            *("mnist-sparse-1", "mnist", Limits(1330, 1440, *_SPARSE), "SpArSe 96.49 %"),
+            start=(
+                wide(
+                    *(0.8423, (8, 7, 1), "max3", (12, 3, 1), (12, 3, 1), (12, 3, 1), (18, 3, 1)),
+                    "max",
+                    head="flatten",
+                ),
+            ),
+            max_filters=24,
+            fine_tuning_epochs=30,
+            fine_tuning_rate=1.0,
+        ),
+        Row(
+            *("mnist-sparse-2", "mnist", Limits(2000, 2800, *_SPARSE), "SpArSe 98.64 %"),
+            start=(
+                wide(
+                    *(0.796, (8, 5, 1), "max", (20, 3, 1), "max", (15, 3, 1)),
+                    (22, 3, 1, "valid"),
+                    head="flatten",
+                    own=(("conv2", 0.72),),
+                ),
+            ),
+            max_filters=24,
+            fine_tuning_epochs=30,
+            fine_tuning_rate=1.0,
+        ),
         Row(
             *("mnist-munas", "mnist", Limits(488, 480, *_MUNAS), "μNAS, its memory and size"),
             start=(wide(0.719, (4, 5, 1), "max3", (12, 3, 1), "max3", head="flatten"),),
