@@ -14,6 +14,7 @@ from sparse_search.candidate import PruningStep
 from sparse_search.cutting import cut
 from sparse_search.graph import Add, Concat, Conv2d, Dense, Graph, Tensor
 from sparse_search.groups import channel_groups
+from sparse_search.memory.fusion import Run
 from sparse_search.network import Network, to_input
 
 CONV = {"kernel": (3, 3), "stride": (1, 1), "padding": (1, 1, 1, 1)}
@@ -100,7 +101,7 @@ def masked_logits(network: Network, kept: dict, images: np.ndarray) -> np.ndarra
     tensors = {network.graph.input.name: to_input(images)}
     with torch.no_grad():
         for operator in network.graph.operators:
-            values = network._run(operator, tensors)
+            values = network._run(Run(operator), tensors)
             mask = torch.zeros(network.graph.shape(operator.output)[2])
             mask[torch.from_numpy(kept[operator.output])] = 1
             tensors[operator.output] = values * mask.reshape(-1, *[1] * (values.dim() - 2))
