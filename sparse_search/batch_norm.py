@@ -136,6 +136,24 @@ class _Rows:
         """[c] as one row [t c]."""
         return values.repeat(self.t)
 
+    def update(
+        self, running_mean: Tensor, running_var: Tensor, mean: Tensor, var: Tensor, momentum: float
+    ) -> None:
+        """The running statistics, by those of a batch."""
+        running_mean.lerp_(mean, momentum)
+        running_var.lerp_(var * (self.m / (self.m - 1)), momentum)
+
+    def through_statistics(
+        self, x: Tensor, saved: tuple[Tensor, Tensor, Tensor], mean_g: Tensor, mean_dw: Tensor
+    ) -> Tensor:
+        """The part of dx through mean and variance, all but a g; ``saved`` is a, mean and r."""
+        a, mean, r = saved
+        slope = -a * r * mean_dw
+        shift = -torch.addcmul(a * mean_g, slope, mean)
+        dx = torch.empty_like(x)
+        torch.addcmul(self.row(shift), self.of(x), self.row(slope), out=self.of(dx))
+        return dx
+
 
 class _BatchNormInRows(torch.autograd.Function):
     @staticmethod
@@ -160,8 +178,7 @@ class _BatchNormInRows(torch.autograd.Function):
         torch.addcmul(rows.row(shift), x_rows, rows.row(a), out=y_rows)
         if relu:
             y_rows.relu_()
-        running_mean.lerp_(mean, momentum)
-        running_var.lerp_(var * (rows.m / (rows.m - 1)), momentum)
+        rows.update(running_mean, running_var, mean, var, momentum)
         ctx.save_for_backward(x, y, a, mean, r)
         ctx.relu = relu
         return y
@@ -171,17 +188,12 @@ class _BatchNormInRows(torch.autograd.Function):
         x, y, a, mean, r = ctx.saved_tensors
         rows = _Rows(x)
         g = rows.of(gradients[0].contiguous(memory_format=torch.channels_last))
-        x_rows = rows.of(x)
         if ctx.relu:
             g = torch.ops.aten.threshold_backward(g, rows.of(y), 0)
-        dx = torch.empty_like(x)
-        dx_rows = rows.of(dx)
-        mean_g, mean_gx = rows.means(g, torch.mul(g, x_rows, out=dx_rows)).unbind()
+        mean_g, mean_gx = rows.means(g, g * rows.of(x)).unbind()
         mean_dw = torch.addcmul(mean_gx, mean, mean_g, value=-1.0).mul_(r)
-        slope = -a * r * mean_dw
-        shift = -torch.addcmul(a * mean_g, slope, mean)
-        torch.addcmul(rows.row(shift), x_rows, rows.row(slope), out=dx_rows)
-        dx_rows.addcmul_(g, rows.row(a))
+        dx = rows.through_statistics(x, (a, mean, r), mean_g, mean_dw)
+        rows.of(dx).addcmul_(g, rows.row(a))
         return dx, mean_dw * rows.m, mean_g * rows.m, None, None, None, None, None
 
 
@@ -215,8 +227,7 @@ class _BatchNormPooled(torch.autograd.Function):
         y = torch.addcmul(_per_channel(shift), found, _per_channel(a))
         if relu:
             y.relu_()
-        running_mean.lerp_(mean, momentum)
-        running_var.lerp_(var * (rows.m / (rows.m - 1)), momentum)
+        rows.update(running_mean, running_var, mean, var, momentum)
         ctx.save_for_backward(x, y, found, places, a, mean, r)
         ctx.relu = relu
         return y
@@ -230,10 +241,7 @@ class _BatchNormPooled(torch.autograd.Function):
             g = torch.ops.aten.threshold_backward(g, y, 0)
         db = g.sum((0, 2, 3))
         dw = torch.addcmul((g * found).sum((0, 2, 3)), mean, db, value=-1.0).mul_(r)
-        slope = -a * r * dw / rows.m
-        shift = -torch.addcmul(a * db / rows.m, slope, mean)
-        dx = torch.empty_like(x)
-        torch.addcmul(rows.row(shift), rows.of(x), rows.row(slope), out=rows.of(dx))
+        dx = rows.through_statistics(x, (a, mean, r), db / rows.m, dw / rows.m)
         # In the order of memory, n h w c; windows do not overlap, so no place is there twice.
         n, c, h, w = x.shape
         images = torch.arange(0, n * h * w * c, h * w * c).view(-1, 1, 1, 1)
