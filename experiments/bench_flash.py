@@ -1,13 +1,11 @@
 r"""What pruning, codebooks and encodings save in the linked firmware of a board.
 
-    python -m experiments.bench_flash search RUN --data-dir DATA --candidates 5 \
-        --start experiments/results/models/bench_flash.json
-    sparse-search prune RUN --data-dir DATA --models 5 --methods magnitude --codebook-bits 4,3
+    python -m experiments.bench_flash search RUN --data-dir DATA --candidates 8
+    sparse-search prune RUN --data-dir DATA --models 5 --methods magnitude --codebook-bits 4
     python -m experiments.bench_flash measure RUN --data-dir DATA
 
-``search`` looks for dense networks for MNIST of at most 4 KB of flash and of RAM. It begins with
-plain ones, or with those of a file: ``bench_flash.json`` has the front of a search of 40
-candidates. ``measure`` takes any run: for every final model, and every one that
+``search`` looks for dense networks for MNIST of at most 4 KB of flash and of RAM, and begins with
+plain ones. ``measure`` takes any run: for every final model, and every one that
 ``sparse-search prune`` has pruned, the model as it is, beside the smallest whose int8 validation
 error is at most 0.2 points higher: among those that were made of it (scope "network"), and among
 those that were made of any (scope "front"). As it is means int8 as TFLite and CMSIS-NN keep it: a
@@ -53,7 +51,6 @@ from sparse_search.space import SearchSpace
 from sparse_search.stopping import ERROR
 from sparse_search.study import Study
 from sparse_search.target import Limits
-from sparse_search.warm_start import read_start
 
 from .firmware import link
 from .provenance import add_arguments, write_results
@@ -64,7 +61,7 @@ _DENSE = EncodingPolicy(allowed=("dense",), narrow_channels=False)
 _NARROW = EncodingPolicy(allowed=("dense",))
 
 
-def search(run: Path, data_dir: Path | None, candidates: int, start: Path | None) -> None:
+def search(run: Path, data_dir: Path | None, candidates: int) -> None:
     """Searches networks that are not pruned; the same call continues."""
     data = load_dataset("mnist", data_dir=data_dir)
     limits = Limits(LARGEST_BYTES, LARGEST_BYTES)
@@ -76,7 +73,7 @@ def search(run: Path, data_dir: Path | None, candidates: int, start: Path | None
         out=run,
         workers=0,
         final_models=MODELS,
-        start=read_start(start) if start else plain_networks(Forecaster(space, ()), limits),
+        start=plain_networks(Forecaster(space, ()), limits),
         config=replace(
             EvaluationConfig.for_dataset(data),
             final_epochs=40,
@@ -188,14 +185,13 @@ def main() -> None:
     parser.add_argument("command", choices=["search", "measure"])
     parser.add_argument("run", type=Path, help="its folder")
     parser.add_argument("--data-dir", type=Path, help="where its data set is")
-    parser.add_argument("--candidates", type=int, default=40, help="of the search")
-    parser.add_argument("--start", type=Path, help="what the search begins with")
+    parser.add_argument("--candidates", type=int, default=8, help="of the search")
     parser.add_argument("--count-code", action="store_true", help="as in sparse-search export")
     add_arguments(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.command == "search":
-        search(arguments.run, arguments.data_dir, arguments.candidates, arguments.start)
+        search(arguments.run, arguments.data_dir, arguments.candidates)
         return
     policy = EncodingPolicy(count_code=arguments.count_code)
     rows = measure_run(arguments.run, arguments.data_dir, policy)
