@@ -1,7 +1,8 @@
 """One convolutional layer more or less in a block.
 
 A layer that is inserted with stride 1, "same" padding and no fewer filters than its input has
-channels starts as the identity, so the child computes what its parent computes.
+channels starts as the identity, so the child computes what its parent computes. Not so at the end
+of a block with a second path: there the layer before it gets a ReLU that it did not have.
 """
 
 from collections.abc import Sequence

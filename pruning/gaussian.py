@@ -14,13 +14,14 @@ What the data does not hold in place gets noise for free: alpha grows without bo
 may as well be 0.
 """
 
-from math import ceil, log
+from math import log
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sparse_search.batches import batch_count
 from sparse_search.dataset import Dataset
 from sparse_search.network import Linear, Unit
 from sparse_search.training import TrainingConfig
@@ -130,5 +131,5 @@ def travel_rate(distance: float, dataset: Dataset, config: TrainingConfig) -> fl
         dataset: Its training split counts.
         config: Of the training.
     """
-    steps = config.epochs * ceil(len(dataset.train.labels) / config.batch_size)
+    steps = config.epochs * batch_count(len(dataset.train), config.batch_size)
     return distance / (_MEAN_RATE * max(1, steps))

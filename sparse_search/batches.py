@@ -15,6 +15,16 @@ from .dataset import Split
 from .network import channels_last, to_float
 
 
+def batch_count(images: int, batch_size: int) -> int:
+    """Batches of an epoch; a last one of a single image is left out.
+
+    >>> batch_count(64, 32), batch_count(65, 32), batch_count(66, 32), batch_count(1, 32)
+    (2, 2, 3, 1)
+    """
+    full, rest = divmod(images, batch_size)
+    return max(1, full + (rest > 1))
+
+
 class Batches:
     """A split as random, augmented batches."""
 
@@ -39,13 +49,16 @@ class Batches:
     def __len__(self) -> int:
         return len(self._labels)
 
+    def count(self, batch_size: int) -> int:
+        """Batches of an epoch."""
+        return batch_count(len(self), batch_size)
+
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Every image once, in random order; a last batch of one is left out: no variance."""
         order = torch.randperm(len(self), generator=generator)
-        for start in range(0, len(self), batch_size):
-            rows = order[start : start + batch_size]
-            if len(rows) > 1 or len(self) == 1:
-                yield self.draw(rows, generator)
+        for number in range(self.count(batch_size)):
+            start = number * batch_size
+            yield self.draw(order[start : start + batch_size], generator)
 
     def draw(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Augmented images [n, c, h, w] in [0, 1] and labels [n] of the given rows."""

@@ -10,7 +10,9 @@ from .architecture import Architecture
 
 Origin: TypeAlias = Literal["random", "morph", "given"]
 Effort: TypeAlias = Literal["search", "final", "pruned"]
-RejectionKind: TypeAlias = Literal["infeasible", "stopped", "diverged", "crashed", "failed"]
+RejectionKind: TypeAlias = Literal[
+    "infeasible", "stopped", "diverged", "unquantizable", "crashed", "failed"
+]
 
 STAGES = ("random or morph", "pruning parameters", "Pareto parents")
 """What a strategy in stages proposes in stage 1, 2 and 3, for people."""
@@ -148,8 +150,9 @@ class Rejection:
     Attributes:
         candidate: What was rejected.
         kind: "infeasible" (breaks a limit, never trained), "stopped" (its training was ended
-            early: a smaller model is better), "diverged" (loss not finite), "crashed" (its worker
-            died), "failed" (an error, named in the reason).
+            early: a smaller model is better), "diverged" (loss not finite), "unquantizable" (its
+            numbers do not fit the int8 format), "crashed" (its worker died), "failed" (an error,
+            named in the reason).
         reason: One sentence for a person.
         curve: Validation errors (fractions) of a stopped training, one for each epoch.
         expected_error: Validation error (fraction) that a stopped training was heading for.
@@ -162,6 +165,11 @@ class Rejection:
     curve: tuple[float, ...] = ()
     expected_error: float | None = None
     seconds: float = 0.0
+
+    @property
+    def accident(self) -> bool:
+        """Whether it may be no fault of the network: a full disk, too little memory."""
+        return self.kind in ("crashed", "failed")
 
     def to_json(self) -> str:
         """Compact JSON, the same text for equal rejections."""

@@ -13,8 +13,6 @@ its parent's files, and on nothing else, so a candidate can be evaluated again a
 """
 
 import hashlib
-import json
-import os
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,6 +27,7 @@ from .augmentation import Augmentation, default_augmentation
 from .candidate import Candidate, Evaluation, Outcome, Recipe, Rejection
 from .cutting import without_dead_channels
 from .dataset import Dataset
+from .dense_training import DenseTraining, write_at_once
 from .distillation import Distillation
 from .errors import QuantizationError, TrainingDivergedError
 from .inheritance import inherit
@@ -43,6 +42,7 @@ from .space import SearchSpace
 from .training import Criterion, TrainingConfig, error_rate, train
 from .workers import Device
 
+_CHECKPOINT_VERSION = 2
 _PLAN_METRICS = (
     "nonzeros",
     "int8_dense_bytes",
@@ -203,14 +203,14 @@ class Evaluator:
     def __call__(self, candidate: Candidate) -> Outcome:
         """Trains, prunes, quantizes and measures; divergence becomes a rejection."""
         started = time.perf_counter()
-        checkpoint = (self.folder / _training_files(candidate)[1]).with_suffix(".state")
+        checkpoint = self.folder / DenseTraining.of(candidate).checkpoint
         rungs = Rungs(candidate, checkpoint, self._key(candidate))
         try:
             outcome = self._evaluate(candidate, rungs)
         except TrainingDivergedError as error:
             outcome = Rejection(candidate, "diverged", str(error))
         except QuantizationError as error:
-            outcome = Rejection(candidate, "failed", f"cannot be quantized: {error}")
+            outcome = Rejection(candidate, "unquantizable", str(error))
         rungs.clear()
         return replace(outcome, seconds=time.perf_counter() - started)
 
@@ -228,7 +228,8 @@ class Evaluator:
         model = self._quantized(candidate, network, criterion)
         plan = plan_memory(model, KernelLibrary.RUNTIME)
         objectives = {o.name: o.measure(model, plan, self.dataset) for o in self.objectives}
-        _write(model_path(self.folder, candidate.id), model)
+        path = model_path(self.folder, candidate.id)
+        write_at_once(path, lambda partial: model.save(str(partial)))
         return Evaluation(
             candidate,
             objectives,
@@ -246,30 +247,34 @@ class Evaluator:
 
     def reads(self, candidate: Candidate) -> tuple[str, ...]:
         """Files below the folder that the evaluation reads, where they exist."""
+        dense = DenseTraining.of(candidate)
         parent = () if candidate.parent is None else (_search_weights(candidate.parent),)
-        return (*_training_files(candidate), *parent)
+        return (dense.curve, dense.weights, *parent)
 
     def writes(self, candidate: Candidate) -> tuple[str, ...]:
         """Files below the folder that it may leave, in the order in which they must appear."""
-        return (*_training_files(candidate), _model(candidate.id))
+        dense = DenseTraining.of(candidate)
+        return (dense.curve, dense.weights, _model(candidate.id))
 
     def at(self, folder: Path) -> "Evaluator":
         """The same evaluator for another folder."""
         return replace(self, folder=folder)
 
     def _trained(self, candidate: Candidate, rungs: Rungs) -> tuple[Network, tuple[float, ...]]:
-        """The dense network before pruning, and its learning curve.
+        """The dense network before pruning, and its learning curve."""
+        dense = DenseTraining.of(candidate)
+        with dense.alone(self.folder):
+            if dense.shared and (found := dense.load(self.folder)) is not None:
+                return found
+            network, curve = self._train(candidate, rungs)
+            if rungs.reason is None:
+                dense.save(self.folder, network, curve)
+        return network, curve
 
-        Final and further pruned candidates of one architecture and recipe share one long training,
-        whoever comes first: its seed is that of the architecture, so all would compute the same.
-        """
-        curve_name, name = _training_files(candidate)
-        path = self.folder / name
-        if not candidate.searching and path.exists():
-            curve = tuple(json.loads((self.folder / curve_name).read_text()))
-            return Network.load(str(path)), curve
+    def _train(self, candidate: Candidate, rungs: Rungs) -> tuple[Network, tuple[float, ...]]:
         stream = candidate.id
         if not candidate.searching:
+            # That of the architecture: candidates that share the training all compute the same.
             stream = int(candidate.architecture.hash(), 16) % 2**31 + 2**31
         torch_generator = self._torch_generator(stream, 0)
         network = Network(self.space.build(candidate.architecture), torch_generator)
@@ -289,11 +294,6 @@ class Evaluator:
             after_epoch=rungs,
             resume=rungs.resume(),
         )
-        if rungs.reason is not None:
-            return network, result.curve
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / curve_name).write_text(json.dumps(result.curve))
-        _write(path, network)  # Last: where there are weights, there is a curve.
         return network, result.curve
 
     def _pruned(
@@ -331,8 +331,10 @@ class Evaluator:
 
     def _key(self, candidate: Candidate) -> str:
         """Of what a training depends on, besides the data and the parent's weights."""
+        dense = DenseTraining.of(candidate)
+        trained = dense.name if dense.shared else candidate.to_json()
         config = TypeAdapter(EvaluationConfig).dump_json(self.config)
-        text = f"{self.seed} {candidate.to_json()} {config.decode()}"
+        text = f"{_CHECKPOINT_VERSION} {self.seed} {trained} {config.decode()}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _calibration_images(self) -> NDArray[np.uint8]:
@@ -362,24 +364,3 @@ def _model(candidate_id: int) -> str:
 
 def _search_weights(candidate_id: int) -> str:
     return f"weights/{candidate_id}.safetensors"
-
-
-def _training_files(candidate: Candidate) -> tuple[str, str]:
-    """Where the learning curve and the dense weights of a candidate are kept.
-
-    Candidates after the search share them where architecture, recipe and parent are equal.
-    """
-    name = str(candidate.id)
-    if not candidate.searching:
-        recipe = TypeAdapter(Recipe).dump_json(candidate.recipe)
-        digest = hashlib.sha256(recipe + str(candidate.parent).encode()).hexdigest()[:8]
-        name = f"final-{candidate.architecture.hash()}-{digest}"
-    return f"weights/{name}.curve.json", f"weights/{name}.safetensors"
-
-
-def _write(path: Path, content: Network | QuantizedModel) -> None:
-    """Writes a file at once or not at all: a killed process leaves no half file behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    content.save(str(partial))
-    partial.replace(path)

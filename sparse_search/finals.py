@@ -5,14 +5,15 @@ candidates have ids of their own, so that how long the search was does not chang
 them its random streams. Paths of further pruning (``pruning_path``) do not change what is planned.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
 from .architecture import Architecture
-from .candidate import Candidate, Evaluation, History, PruningStep
+from .candidate import Candidate, Evaluation, History, PruningStep, Rejection
 from .space import PruningRange, SearchSpace
 
 FIRST_FINAL_ID = 100_000
@@ -32,6 +33,19 @@ def search_history(history: History) -> History:
         [o for o in history.outcomes if o.candidate.searching],
         [c for c in history.pending if c.searching],
     )
+
+
+def settled(history: History, experiment: Callable[[Candidate], Hashable]) -> History:
+    """The history without accidents that deserve another attempt: the only one of an experiment.
+
+    Args:
+        history: Everything the study did.
+        experiment: What makes two candidates the same experiment.
+    """
+    accidents = [o.candidate for o in history.outcomes if isinstance(o, Rejection) and o.accident]
+    times = Counter(map(experiment, accidents))
+    again = {c.id for c in accidents if times[experiment(c)] == 1}
+    return History([o for o in history.outcomes if o.candidate.id not in again], history.pending)
 
 
 def plan_finals(
@@ -55,7 +69,7 @@ def plan_finals(
         fits: Whether a candidate is predicted to keep the limits.
         models: How many members of the front are taken.
     """
-    known = {candidate.key for candidate in history.candidates}
+    known = {c.key for c in settled(history, lambda c: c.key).candidates}
     parents = training_parents(history)
     finals = [c.id for c in history.candidates if c.effort == "final"]
     next_id = max([FIRST_FINAL_ID, *(final + 1 for final in finals)])

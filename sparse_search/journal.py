@@ -101,6 +101,18 @@ class Journal:
                 raise StudyError(_damaged(path, str(found)))
         return journal
 
+    @staticmethod
+    def begun(path: Path) -> bool:
+        """Whether a study was made there; not if its creation was interrupted.
+
+        Raises:
+            StudyError: The file is damaged.
+        """
+        if not path.is_file():
+            return False
+        with Journal(path)._connect() as db:
+            return not _is_blank(db)
+
     def settings(self) -> dict[str, Json]:
         """What the study was created with."""
         with self._connect() as db, _valid_json(self.path):

@@ -14,7 +14,7 @@ from .journal import Journal
 from .target import Limits
 from .workers import Workers
 
-_MAX_FAILURES_IN_A_ROW = 10
+_MOST_ACCIDENTS = 10
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Finished:
-    """The outcome is recorded."""
+    """The outcome is known, and recorded unless it belongs to a row of accidents."""
 
     outcome: Outcome
 
@@ -84,20 +84,31 @@ class Phase:
         Raises:
             StudyError: Evaluations fail one after another.
         """
-        recorded = failures = 0
+        recorded = 0
+        # Accidents in a row are recorded once something succeeds. If nothing does, the machine is
+        # to blame, and their candidates wait for the next call.
+        accidents: list[Outcome] = []
         while outcomes := self._next_outcomes(next_candidate):
             for outcome in outcomes:
-                self.journal.record(outcome)
+                if isinstance(outcome, Rejection) and outcome.accident:
+                    self.observer(Finished(outcome))
+                    accidents.append(outcome)
+                    if len(accidents) == _MOST_ACCIDENTS:
+                        raise StudyError(
+                            f"{_MOST_ACCIDENTS} evaluations failed one after another, the last one "
+                            f"because {outcome.reason}; remove the cause and run the same command "
+                            "again"
+                        )
+                    continue
+                recorded += self._record(*accidents, outcome)
+                accidents.clear()
                 self.observer(Finished(outcome))
-                recorded += 1
-                failed = isinstance(outcome, Rejection) and outcome.kind in ("failed", "crashed")
-                failures = failures + 1 if failed else 0
-                if isinstance(outcome, Rejection) and failures == _MAX_FAILURES_IN_A_ROW:
-                    raise StudyError(
-                        f"{failures} evaluations failed one after another, the last one because "
-                        f"{outcome.reason}; remove the cause and run the same command again"
-                    )
-        return recorded
+        return recorded + self._record(*accidents)
+
+    def _record(self, *outcomes: Outcome) -> int:
+        for outcome in outcomes:
+            self.journal.record(outcome)
+        return len(outcomes)
 
     def _next_outcomes(self, next_candidate: NextCandidate) -> list[Outcome]:
         """What finishes next; empty where nothing is being evaluated any more."""

@@ -131,7 +131,9 @@ def _widest(forecaster: "Forecaster", limits: "Limits", head: HeadKind) -> Itera
         widest = None
         for base in range(1, _LARGEST_BASE + 1):
             network = space.canonical_member(form.network(space, base, head))
-            if network is None or forecaster.violations(Candidate(0, network), limits):
+            if network is None:
+                continue
+            if forecaster.violations(Candidate(0, network), limits):
                 break
             widest = Candidate(0, network)
         if widest is not None:

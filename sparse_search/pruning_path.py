@@ -28,7 +28,7 @@ from typing import TypeAlias
 
 from .architecture import Architecture
 from .candidate import Candidate, Evaluation, History, Outcome, PruningStep, Recipe
-from .finals import Fits, spread, useful
+from .finals import Fits, settled, spread, useful
 from .interfaces import Pruner
 from .sparsity import STRUCTURED
 
@@ -250,7 +250,8 @@ class Schedule:
         First the models as they are, then the first step of every path, then the second ones.
         """
         outcomes = _outcomes(history)
-        taken = {_experiment(c) for c in history.pending if not c.searching}
+        # Only these are resumed; a final training that was interrupted is begun again.
+        taken = {_experiment(c) for c in history.pending if c.effort == "pruned"}
         ready = [
             (position, number, step)
             for number, path in enumerate(self.paths)
@@ -309,7 +310,7 @@ def _experiment(candidate: Candidate) -> _Experiment:
 def _outcomes(history: History) -> dict[_Experiment, Outcome]:
     """Outcomes after the search; of equal experiments the first one."""
     found: dict[_Experiment, Outcome] = {}
-    for outcome in history.outcomes:
+    for outcome in settled(history, _experiment).outcomes:
         if not outcome.candidate.searching:
             found.setdefault(_experiment(outcome.candidate), outcome)
     return found

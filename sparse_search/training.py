@@ -7,7 +7,6 @@ than one process with two. The same seed on the same machine gives the same weig
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from math import ceil
 from typing import Any, Protocol, get_args
 
 import numpy as np
@@ -256,7 +255,7 @@ class _Training:
         self.generator = generator
         self.after_step = after_step
         self.batch_size = min(config.batch_size, len(batches))
-        self.steps_per_epoch = ceil(len(batches) / self.batch_size)
+        self.steps_per_epoch = batches.count(self.batch_size)
         parameters = (p for p in network.parameters() if p.requires_grad)
         self.optimizer = AdamW(parameters, config.weight_decay, config.clip_norm)
         self.dropout = _dropout(config.dropout, generator) if config.dropout > 0 else None

@@ -126,16 +126,29 @@ def fit_kernel(weight: Tensor, kernel: tuple[int, int]) -> Tensor:
 
 
 def fit_positions(weight: Tensor, size: tuple[int, int]) -> Tensor:
-    """Moves dense weights [out, in, h, w] to another grid of positions.
+    """Moves dense weights [out, in, h, w] to another grid of positions, by the area they share.
 
     The sum over positions is kept, so a mean over positions and a flattened map are exchanged
     without a change where the map is constant.
     """
-    height, width = weight.shape[2:]
-    if (height, width) == size:
+    if tuple(weight.shape[2:]) == size:
         return weight
-    ratio = height * width / (size[0] * size[1])
-    return functional.interpolate(weight, size, mode="area") * ratio
+    rows, columns = (_shares(*pair) for pair in zip(weight.shape[2:], size, strict=True))
+    return torch.einsum("oihw,yh,xw->oiyx", weight, rows.to(weight), columns.to(weight))
+
+
+def _shares(before: int, after: int) -> Tensor:
+    """[after, before]: which part of each old position lies in each new one.
+
+    >>> _shares(2, 3)
+    tensor([[0.6667, 0.0000],
+            [0.3333, 0.3333],
+            [0.0000, 0.6667]])
+    """
+    old = torch.arange(before) / before
+    new = torch.arange(after)[:, None] / after
+    shared = torch.minimum(old + 1 / before, new + 1 / after) - torch.maximum(old, new)
+    return shared.clamp_min(0.0) * before
 
 
 def saliency(network: Network, group: ChannelGroup) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ from sparse_search.graph import Graph
 from sparse_search.inheritance import inherit
 from sparse_search.network import Network, to_input
 from sparse_search.space import SearchSpace
-from sparse_search.transfer import split
+from sparse_search.transfer import fit_positions, split
 
 SPACE = SearchSpace((12, 12, 3), 4)
 BLOCK = ConvBlock((Conv2D(6, 3), Conv2D(6, 3)), "max")
@@ -290,6 +290,15 @@ def test_an_inserted_layer_changes_nothing_in_training(position):
     np.testing.assert_allclose(logits[1][0], logits[0][0], atol=1e-4)
     distance = [float(np.abs(found - logits[0][1]).mean()) for _, found in logits]
     assert distance[1] < 0.2 * distance[2]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (4, 8), (10, 7)])
+def test_positions_share_a_weight_by_area(size):
+    """The sum of each pair of channels is kept, also where sizes are no multiples."""
+    weight = torch.rand(3, 2, 5, 4, generator=torch.Generator().manual_seed(0))
+    moved = fit_positions(weight, size)
+    assert moved.shape == (3, 2, *size)
+    torch.testing.assert_close(moved.sum((2, 3)), weight.sum((2, 3)))
 
 
 class TestSplit:

@@ -129,7 +129,9 @@ def test_an_interrupted_creation_is_completed(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(StudyError, match="empty file"):
         Journal.open(path)
+    assert not Journal.begun(path)
     assert Journal.create(path, SETTINGS).settings() == SETTINGS
+    assert Journal.begun(path)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -53,6 +53,14 @@ def test_where_there_is_no_room_there_is_none():
     assert plain_networks(forecaster(SearchSpace.for_input((1, 1, 9), 2)), Limits()) == ()
 
 
+def test_widths_may_have_gaps():
+    """Forms whose narrowest networks are not in the space are tried wider."""
+    space = replace(SearchSpace.for_input((28, 28, 1), 10), widths=(4, 8, 16, 32))
+    found = plain_networks(forecaster(space), Limits(4096, 4096))
+    assert len(found) >= 2
+    assert all(space.canonical_member(network) == network for network in found)
+
+
 def test_they_pool_where_the_space_does():
     """The largest map is pooled by the convolution that writes it; else layers have strides."""
     space = SearchSpace.for_input((28, 28, 1), 10)

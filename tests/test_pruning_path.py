@@ -239,11 +239,31 @@ def test_a_caller_may_end_paths_earlier() -> None:
 
 
 def test_a_step_that_failed_tells_nothing_and_is_not_repeated() -> None:
-    """The path goes on; the path of a model that failed itself is none."""
+    """The path goes on; that of a model that cannot be trained itself is none."""
     schedule = Schedule(tuple(plan(wanted=Methods((), ("magnitude",)))), 2)
     found = walk(schedule, lambda c: None if c.sparsity("magnitude") < 0.5 else 0.3, BEGUN)
     assert [c.sparsity("magnitude") for c in found] == [0.25, 0.44, 0.58]
     assert [c.pruning for c in walk(schedule, lambda c: None)] == [()]
+
+
+def test_an_accident_is_tried_once_more() -> None:
+    """A full disk is no reason to leave a model out; what fails twice is left alone."""
+    schedule = Schedule(tuple(plan(wanted=Methods((), ("magnitude",)))), 2)
+    first = schedule.next(BEGUN)
+    assert first is not None
+    lost = Rejection(first, "crashed", "its worker process was killed by SIGKILL")
+    again = schedule.next(History([*BEGUN.outcomes, lost]))
+    assert again == replace(first, id=first.id + 1)
+    twice = History([*BEGUN.outcomes, lost, replace(lost, candidate=again)])
+    following = schedule.next(twice)
+    assert following is not None
+    assert following.sparsity("magnitude") > first.sparsity("magnitude")
+
+
+def test_an_interrupted_final_training_blocks_no_path() -> None:
+    """Nobody resumes it while models are pruned, so its model is trained as it is."""
+    start = Schedule(tuple(plan()), 2).next(History(pending=[MODEL]))
+    assert start == replace(MODEL, id=FIRST_PRUNED_ID, effort="pruned", pruned_from=MODEL.id)
 
 
 def test_a_model_of_the_search_is_trained_as_it_is_first() -> None:

@@ -241,12 +241,45 @@ class BrokenEvaluator:
         raise OSError("no space left on device")
 
 
+@dataclass(frozen=True)
+class FailingEvaluator:
+    """Fails on some candidates."""
+
+    folder: Path
+    accidents: tuple[int, ...]
+
+    def __call__(self, candidate: Candidate) -> Outcome:
+        """The fake outcome, or an error."""
+        if candidate.id in self.accidents:
+            raise OSError("no space left on device")
+        return fakes.FakeEvaluator(self.folder)(candidate)
+
+
 def test_a_study_stops_when_nothing_works(tmp_path: Path) -> None:
     """Ten failures in a row are no property of ten candidates."""
     study = fakes.study(tmp_path, evaluate=BrokenEvaluator())
     with pytest.raises(StudyError, match=r"10 evaluations failed .* no space left on device"):
         study.run(50)
-    assert len(study.record.history().outcomes) == 10
+    history = study.record.history()
+    assert (len(history.outcomes), len(history.pending)) == (0, 10)
+    # With space again the same candidates are evaluated.
+    fakes.study(tmp_path).run(12)
+    assert [o.candidate.id for o in study.record.history().evaluations][:12] == [*range(12)]
+
+
+def test_a_final_that_met_an_accident_gets_one_more_attempt(tmp_path: Path) -> None:
+    """In the next call, under an id of its own."""
+    accidents = (FIRST_FINAL_ID, FIRST_FINAL_ID + 2)
+    study = fakes.study(tmp_path, evaluate=FailingEvaluator(tmp_path / "fake", accidents))
+    study.run(8)
+    first = [o.candidate for o in study.record.history().outcomes if isinstance(o, Rejection)]
+    assert tuple(c.id for c in first) == accidents
+    second = fakes.study(tmp_path)
+    planned = second.record.history().candidates[-1].id + 1
+    assert second.run(8) == 2
+    repeated = {c.key: c.id for c in second.record.history().candidates if c.id >= planned}
+    assert repeated == {c.key: planned + number for number, c in enumerate(first)}
+    assert second.run(8) == 0
 
 
 @dataclass(frozen=True)

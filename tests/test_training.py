@@ -146,12 +146,25 @@ class TestTraining:
         split = digits.train
         for count, expected in ((10, 10), (9, 8), (1, 1)):
             part = replace(split, images=split.images[:count], labels=np.arange(count))
-            drawn = [
-                y
-                for _, labels in Batches(part, Augmentation(1)).epoch(4, generator(0))
-                for y in labels.tolist()
-            ]
-            assert len(drawn) == len(set(drawn)) == expected
+            batches = Batches(part, Augmentation(1))
+            drawn = [labels.tolist() for _, labels in batches.epoch(4, generator(0))]
+            assert len(drawn) == batches.count(4)
+            images = [y for labels in drawn for y in labels]
+            assert len(images) == len(set(images)) == expected
+
+    def test_steps_are_numbered_without_gaps(self, digits, space):
+        """Also where a last image alone is left out of every epoch: schedules count on that."""
+        part = digits.train
+        part = replace(part, images=part.images[:65], labels=part.labels[:65])
+        steps: list[tuple[int, int]] = []
+        train(
+            Network(space.build(SMALL), generator(0)),
+            replace(digits, train=part),
+            replace(QUICK, epochs=3, batch_size=32),
+            generator(0),
+            after_step=lambda number, total: steps.append((number, total)),
+        )
+        assert steps == [(number, 6) for number in range(1, 7)]
 
     def test_it_can_be_ended_after_any_epoch(self, digits, space):
         """The hook sees the curve so far, and its False is the end."""
@@ -239,6 +252,13 @@ class TestAdamW:
             reference.step()
         for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
+
+    def test_parameters_begin_at_aligned_addresses(self, space):
+        """Some kernels of GPUs read 16 bytes at a time, and from nowhere else."""
+        network = Network(space.build(SMALL), generator(0))
+        AdamW(network.parameters(), 0.0, None)
+        for parameter in network.parameters():
+            assert parameter.data_ptr() % 16 == parameter.grad.data_ptr() % 16 == 0
 
     def test_a_released_parameter_has_memory_of_its_own(self, space):
         """The same numbers and strides, no gradient, and nothing shared."""

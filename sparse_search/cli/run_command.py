@@ -199,13 +199,14 @@ def _first_networks(
     start: Path | None, strategy: str, folder: Path, forecaster: "Forecaster", limits: "Limits"
 ) -> "Start | None":
     """What a search begins with; None for what the study in the folder has, or random networks."""
+    from ..journal import Journal
     from ..plain import plain_networks
     from ..record import DATABASE
     from ..warm_start import read_start
 
     if start is not None:
         return () if start == Path("random") else read_start(start)
-    if strategy != "sparse" or (folder / DATABASE).is_file():
+    if strategy != "sparse" or Journal.begun(folder / DATABASE):
         return None
     return plain_networks(forecaster, limits) or None
 
@@ -238,6 +239,7 @@ def _strategy_options(
     """Options of a new study, made for its number of candidates; None keeps those of an old one."""
     from dataclasses import replace
 
+    from ..journal import Journal
     from ..record import DATABASE, StudyRecord
     from ..search.sparse import SparseOptions
     from ..search.strategies import stored_options
@@ -247,7 +249,7 @@ def _strategy_options(
             raise typer.BadParameter("--stages and --scalarization are options of sparse")
         return None
     known = None
-    if (folder / DATABASE).is_file():
+    if Journal.begun(folder / DATABASE):
         known = stored_options(StudyRecord.open(folder).settings, strategy)
         if not (stages or scalarization):
             return None

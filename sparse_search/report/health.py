@@ -121,7 +121,7 @@ def _outcomes(search: History) -> HealthCard:
             "notice", title, "No candidate is finished yet: there is nothing to judge."
         )
     kinds = Counter(o.kind for o in search.outcomes if isinstance(o, Rejection))
-    broken = kinds["failed"] + kinds["crashed"] + kinds["diverged"]
+    broken = sum(kinds[kind] for kind in ("diverged", "unquantizable", "crashed", "failed"))
     parts = [f"{measured} of {total} candidates were trained to the end and measured"]
     parts += [f"{count} {_OUTCOME_WORDS[kind]}" for kind, count in kinds.most_common()]
     found = "; ".join(parts)
@@ -145,6 +145,7 @@ _OUTCOME_WORDS = {
     "infeasible": "broke a limit and were not trained",
     "stopped": "were stopped early, because a smaller model is better",
     "diverged": "diverged",
+    "unquantizable": "cannot be quantized",
     "crashed": "crashed",
     "failed": "failed",
 }

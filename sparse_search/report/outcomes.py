@@ -10,6 +10,7 @@ _WORDS: dict[RejectionKind, str] = {
     "infeasible": "over a limit",
     "stopped": "stopped early",
     "diverged": "diverged",
+    "unquantizable": "not to be quantized",
     "crashed": "crashed",
     "failed": "failed",
 }
