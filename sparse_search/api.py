@@ -87,6 +87,7 @@ def health(record: "StudyRecord") -> "tuple[HealthCard, ...]":
         space=record.space,
         calibration=_calibration(record),
         proposal_seconds=record.proposal_seconds(),
+        validation_images=record.validation_images,
     )
 
 

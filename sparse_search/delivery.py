@@ -115,7 +115,7 @@ def write_pruning(record: StudyRecord) -> PruningGains | None:
         What the paths have gained; None, and no picture, where there are none.
     """
     front, space, limits = record.front(), record.space, record.limits
-    gains = pruning_gains(record.history(), front, space, limits)
+    gains = pruning_gains(record.history(), front, space, limits, record.validation_images)
     if not gains.paths:
         return None
     folder, name = record.folder / PRUNING, record.settings["dataset"]["name"]

@@ -142,6 +142,12 @@ class StudyRecord:
             known = self.test_errors()
         return {candidate_id: known[candidate_id] for candidate_id in front}
 
+    @property
+    def validation_images(self) -> int | None:
+        """How many images errors were measured on; None for a run of an earlier version."""
+        count: int | None = self.settings["dataset"].get("images", {}).get("validation")
+        return count
+
     def check_dataset(self, dataset: "Dataset") -> None:
         """Makes sure that a data set is the study's.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Recorded for a reader; a study may continue where they differ. The fingerprint says whether data
 # is the same, wherever it comes from and however it was read.
-_INFORMATION = ("version", "dataset.source", "dataset.options")
+_INFORMATION = ("version", "dataset.source", "dataset.options", "dataset.images")
 
 
 class Named(Protocol):
@@ -37,7 +37,7 @@ def study_settings(
     """Settings by name, as a journal stores them.
 
     Args:
-        dataset: Recorded by name, source, options of reading and fingerprint.
+        dataset: Recorded by name, source, options of reading, sizes of its splits, fingerprint.
         values: Numbers, texts and frozen dataclasses.
         parts: Families of plug-ins, recorded by their names.
     """
@@ -47,6 +47,7 @@ def study_settings(
             "name": dataset.name,
             "source": dataset.source,
             "options": dataset.options.given,
+            "images": {"train": len(dataset.train), "validation": len(dataset.validation)},
             "fingerprint": dataset.fingerprint(),
         },
         **{name: to_json_value(value) for name, value in values.items()},

@@ -62,6 +62,7 @@ def cards(
     limits: Limits | None = None,
     calibration: Calibration | None = None,
     proposal_seconds: dict[int, float] | None = None,
+    validation_images: int | None = None,
 ) -> dict[str, HealthCard]:
     """Cards of a history by title."""
     found = health_cards(
@@ -71,6 +72,7 @@ def cards(
         space=SPACE,
         calibration=calibration,
         proposal_seconds=proposal_seconds,
+        validation_images=validation_images,
     )
     assert len({card.title for card in found}) == len(found)
     return {card.title: card for card in found}
@@ -116,7 +118,10 @@ def test_what_became_of_most_candidates(kind: RejectionKind, count: int, level: 
 
 @pytest.mark.parametrize(
     ("skill", "count", "level"),
-    [(0.01, 30, "good"), (0.0, 30, "warning"), (-0.2, 30, "warning"), (-0.2, 9, "notice")],
+    [
+        *((0.01, 30, "good"), (0.01, 9, "notice")),
+        *((0.0, 30, "warning"), (-0.2, 30, "warning"), (-0.2, 9, "notice")),
+    ],
 )
 def test_a_surrogate_no_better_than_the_mean(skill: float, count: int, level: str) -> None:
     """Skill of 0 or less is a warning, unless there were only a few points to learn from."""
@@ -265,3 +270,15 @@ def test_cards_fit_a_terminal() -> None:
         assert card.level in words
         assert card.title in words
         assert set(card.sentence.split()) <= set(words)
+
+
+@pytest.mark.parametrize(
+    ("error", "images", "level"),
+    [(0.01, 10_000, "good"), (0.02, 359, "notice"), (0.375, 8, "warning"), (0.0, 2, "warning")],
+)
+def test_how_well_errors_are_known(error: float, images: int, level: str) -> None:
+    """With few images a difference is noise; of two classes eight images tell nothing."""
+    card = cards([evaluation(0, error)], validation_images=images)["errors"]
+    assert card.level == level
+    assert f"{images:,} images" in card.sentence
+    assert ("Guessing" in card.sentence) == (level == "warning")

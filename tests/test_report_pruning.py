@@ -86,6 +86,14 @@ class TestGains:
             assert path.smallest is None
             assert path.saving == 0.0
 
+    def test_few_images_are_named(self) -> None:
+        """Where one image is more than what counts as equal."""
+        few, many = (replace(gains(step(0, 0.05, 600)), images=n) for n in (359, 10_000))
+        assert few.sentence.endswith(
+            "One of 359 validation images is 0.28 points, so errors are not known that well."
+        )
+        assert "images" not in many.sentence
+
     def test_the_sentence_has_the_numbers(self) -> None:
         """For one model, for none, and for several."""
         one = gains(step(0, 0.05, 600))

@@ -97,7 +97,7 @@ def _draw_panel(
     axes.spines[["top", "right"]].set_visible(False)
     for group in series:
         group.draw(axes, name, error)
-    taken = [] if limit is None else [_draw_limit(axes, name, limit, near)]
+    taken = [] if limit is None else _draw_limit(axes, name, limit, near)
     if strong:
         best = _staircase(points(strong, name, error))
         axes.plot(*best.T, color=STRONG, linewidth=1.2, alpha=0.4, drawstyle="steps-post", zorder=3)
@@ -121,10 +121,14 @@ def _staircase(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return ordered[ordered[:, 1] < before]
 
 
-def _draw_limit(axes: Axes, name: str, limit: int, near: bool) -> Box:
-    """Draws a limit; returns the box that its label takes, in pixels."""
+def _draw_limit(axes: Axes, name: str, limit: int, near: bool) -> list[Box]:
+    """Draws a limit; returns the boxes that its label and its line take, in pixels."""
     right = axes.get_xlim()[1]
+    taken = []
     if near:
+        window = axes.get_window_extent()
+        x = float(axes.transData.transform((limit, axes.get_ylim()[0]))[0])
+        taken.append((x - 1.0, window.y0, x + 1.0, window.y1))
         axes.axvspan(limit, right, color=LIMIT, alpha=0.07, linewidth=0, zorder=0)
         axes.axvline(limit, color=LIMIT, linewidth=1.4, linestyle=_LIMIT_DASHES, zorder=1)
     label = axes.annotate(
@@ -139,7 +143,7 @@ def _draw_limit(axes: Axes, name: str, limit: int, near: bool) -> Box:
         fontsize=LABEL_POINTS,
         color=LIMIT,
     )
-    return text_box(label)
+    return [text_box(label), *taken]
 
 
 def _subtitle(count: int, front: ParetoFront, limits: Limits, panels: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from ..pareto import ParetoFront, meets, objective_values
 from ..space import SearchSpace
 from ..target import Limits
 from .front import figure_of
+from .pruning import EQUAL_ERROR
 
 if TYPE_CHECKING:
     from ..search.calibration import Calibration
@@ -79,6 +80,7 @@ def health_cards(
     space: SearchSpace,
     calibration: "Calibration | None" = None,
     proposal_seconds: Mapping[int, float] | None = None,
+    validation_images: int | None = None,
 ) -> tuple[HealthCard, ...]:
     """Every card that the figures allow.
 
@@ -89,6 +91,7 @@ def health_cards(
         space: Builds the unpruned network of a candidate.
         calibration: Leave-one-out check of the surrogate; None if the strategy has none.
         proposal_seconds: Wall time of the proposal by id of the search candidate.
+        validation_images: What errors were measured on; None if that is not known.
     """
     search = search_history(history)
     front = ParetoFront.of(history.evaluations, objectives, limits).evaluations
@@ -98,6 +101,7 @@ def health_cards(
         _at_limits(search.evaluations, limits),
         _unchanged_front(search, objectives, limits),
         _pruning(front, space),
+        _errors(front, space.class_count, validation_images),
         _int8(front),
         _proposing(search, proposal_seconds or {}),
     ]
@@ -158,10 +162,13 @@ def _surrogate(calibration: "Calibration") -> HealthCard:
         f"{calibration.rank_correlation:.2f}, {calibration.coverage:.0%} inside their 95 % "
         "intervals"
     )
+    enough = calibration.count >= _FEWEST_RECENT
     if skill > 0:
         text = f"Its squared error is {skill:.0%} below that of the mean ({facts})."
-        return HealthCard("good", title, text)
-    level: Level = "warning" if calibration.count >= _FEWEST_RECENT else "notice"
+        if not enough:
+            text += " That is too little to judge it."
+        return HealthCard("good" if enough else "notice", title, text)
+    level: Level = "warning" if enough else "notice"
     text = (
         f"It predicts errors no better than their mean does, its squared error is {-skill:.0%} "
         f"larger ({facts}). So far the proposals are hardly better than random ones."
@@ -263,6 +270,41 @@ def _pruning(front: Sequence[Evaluation], space: SearchSpace) -> HealthCard | No
 def _dense_flash(candidate: Candidate, space: SearchSpace) -> int:
     """Flash in bytes of the network as it would be without any pruning."""
     return plan_memory(space.build(candidate.architecture)).flash_bytes
+
+
+def _errors(front: Sequence[Evaluation], class_count: int, images: int | None) -> HealthCard | None:
+    """How well errors are known; None without front, or where the number of images is unknown."""
+    if not front or not images:
+        return None
+    error = min(e.objectives["val_error"] for e in front)
+    low, high = _interval(error, images)
+    guessing = 1.0 - 1.0 / class_count
+    found = (
+        f"The least validation error, {error:.2%} of {images:,} images, stands for one of "
+        f"{low:.1%} to {high:.1%} (95 %)"
+    )
+    if high >= guessing:
+        text = f"{found}. Guessing errs on {guessing:.1%}: nothing shows that a model has learned."
+        return HealthCard("warning", "errors", text)
+    if 1.0 / images > EQUAL_ERROR:
+        text = (
+            f"{found}, and one image is {100.0 / images:.2f} points: models that differ by a few "
+            "images are equally good."
+        )
+        return HealthCard("notice", "errors", text)
+    return HealthCard("good", "errors", f"{found}.")
+
+
+def _interval(error: float, images: int) -> tuple[float, float]:
+    """Wilson's interval of a fraction that was counted.
+
+    >>> [round(bound, 3) for bound in _interval(0.1, 100)]
+    [0.055, 0.174]
+    """
+    from scipy.stats import binomtest  # takes a second to import
+
+    found = binomtest(round(error * images), images).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
 
 
 def _int8(front: Sequence[Evaluation]) -> HealthCard | None:

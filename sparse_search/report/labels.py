@@ -118,6 +118,7 @@ def place_labels(
             + _POINT_COST * _points_inside(options, others, 5 * scale)
             + _PALE_POINT_COST * _points_inside(options, pale, 2 * scale)
             + _AMBIGUOUS_COST * _nearer_points(options, ends, points[i], others)
+            + _AMBIGUOUS_COST * _nearer_to_center(options, points[i], others)
             + _CROSSING_COST * _points_on_lines(points[i], ends, others, 5 * scale)
         )
         choices.append((options, ends, cost))
@@ -212,6 +213,14 @@ def _nearer_points(options: _Array, ends: _Array, anchor: _Array, others: _Array
     nearest = np.clip(others[None], options[:, None, :2], options[:, None, 2:])
     distances = np.linalg.norm(nearest - others[None], axis=2)
     own = np.linalg.norm(ends - anchor, axis=1, keepdims=True)
+    return _count(distances < own)
+
+
+def _nearer_to_center(options: _Array, anchor: _Array, others: _Array) -> _Array:
+    """How many other points are nearer to the middle of an option than its anchor [n]."""
+    centers = (options[:, :2] + options[:, 2:]) / 2
+    distances = np.linalg.norm(centers[:, None] - others[None], axis=2)
+    own = np.linalg.norm(centers - anchor, axis=1, keepdims=True)
     return _count(distances < own)
 
 

@@ -54,11 +54,13 @@ class PruningGains:
         paths: One for each model, the most accurate one first.
         front: Number of Pareto-optimal models.
         joined: How many of them were pruned further.
+        images: What validation errors were measured on; None if that is not known.
     """
 
     paths: tuple[PathGain, ...]
     front: int
     joined: int
+    images: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -79,11 +81,21 @@ class PruningGains:
                 f"Of {models}, {len(savings)} became smaller {amount}, at no more than {points} "
                 "more validation error"
             )
-        return f"{first}; {self.joined} of the {self.front} Pareto-optimal models come from it."
+        text = f"{first}; {self.joined} of the {self.front} Pareto-optimal models come from it."
+        if self.images and 1.0 / self.images > EQUAL_ERROR:
+            text += (
+                f" One of {self.images} validation images is {100.0 / self.images:.2f} points, so "
+                "errors are not known that well."
+            )
+        return text
 
 
 def pruning_gains(
-    history: History, front: ParetoFront, space: SearchSpace, limits: Limits
+    history: History,
+    front: ParetoFront,
+    space: SearchSpace,
+    limits: Limits,
+    images: int | None = None,
 ) -> PruningGains:
     """Compares every model that was pruned further with what came of it.
 
@@ -92,6 +104,7 @@ def pruning_gains(
         front: Of everything in it.
         space: Builds the unpruned graphs.
         limits: What does not keep them is no gain.
+        images: What validation errors were measured on; None if that is not known.
     """
     models = {e.candidate.id: e for e in history.evaluations if e.candidate.pruned_from is None}
     steps = defaultdict(list)
@@ -109,7 +122,7 @@ def pruning_gains(
     ]
     paths.sort(key=lambda p: (figure_of(p.model, "val_error"), p.model.candidate.id))
     joined = sum(e.candidate.pruned_from is not None for e in front.evaluations)
-    return PruningGains(tuple(paths), len(front), joined)
+    return PruningGains(tuple(paths), len(front), joined, images)
 
 
 def _smallest(model: Evaluation, steps: Sequence[Evaluation]) -> Evaluation | None:

@@ -38,7 +38,7 @@ def run_contents(record: StudyRecord, health: Sequence[HealthCard], base: str = 
     front = ParetoFront.of(history.evaluations, record.objectives, limits)
     settings, test_errors = record.settings, record.test_errors()
     space, frame = record.space, front_frame(front, test_errors)
-    gains = pruning_gains(history, front, space, limits)
+    gains = pruning_gains(history, front, space, limits, record.validation_images)
     shown = _shown_in_detail(history, front)
     rows, details = [], {}
     for evaluation in history.evaluations:
