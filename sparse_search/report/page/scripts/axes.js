@@ -2,7 +2,7 @@
 
 import { svg } from "./dom.js";
 
-export const MARGIN = { left: 52, right: 14, top: 12, bottom: 44 };
+export const MARGIN = { left: 62, right: 14, top: 12, bottom: 44 };
 
 /** Where the data of a chart of this size lies. */
 export function frame(width, height) {

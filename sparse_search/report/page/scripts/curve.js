@@ -3,7 +3,7 @@
 import { axes, frame } from "./axes.js";
 import { drawing, element, fill, responsive, svg } from "./dom.js";
 import { percent } from "./format.js";
-import { errorScale, linear } from "./scale.js";
+import { counts, errorScale } from "./scale.js";
 
 const HEIGHT = 210;
 
@@ -24,7 +24,7 @@ function draw(model, curve, width) {
   const final = model.figures.val_error;
   const last = Math.max(curve.length, 2);
   const x = {
-    scale: linear(1, last, [box.left, box.right - 8], wholeTick),
+    scale: counts(1, last, [box.left, box.right - 8]),
     title: "epoch of the dense network",
   };
   const y = {
@@ -44,8 +44,4 @@ function draw(model, curve, width) {
     svg("path", { class: "curve series-0", d: `M${points.join("L")}` }),
     svg("line", { class: "limit", x1: box.left, x2: box.right, y1: level, y2: level }),
   );
-}
-
-function wholeTick(value) {
-  return Number.isInteger(value) ? String(value) : "";
 }

@@ -64,6 +64,13 @@ export function linear(low, high, range, text) {
   return scale;
 }
 
+/** Whole numbers from `low` to `high`. */
+export function counts(low, high, range) {
+  const scale = linear(low, high, range, String);
+  scale.ticks = scale.ticks.filter(({ value }) => Number.isInteger(value));
+  return scale;
+}
+
 function linearBytes([low, high], range, most) {
   const scale = straight(low, high, range);
   const step = 2 ** Math.max(0, Math.ceil(Math.log2((high - low) / most)));

@@ -3,7 +3,7 @@
 import { axes, frame } from "./axes.js";
 import { drawing, element, fill, responsive, svg } from "./dom.js";
 import { figure, figureName } from "./format.js";
-import { linear } from "./scale.js";
+import { counts, linear } from "./scale.js";
 
 const HEIGHT = 260;
 const SERIES = 4;
@@ -28,7 +28,7 @@ function draw(curves, width) {
   const longest = Math.max(2, ...curves.map(({ fractions }) => fractions.length));
   const most = Math.max(...curves.flatMap(({ fractions }) => fractions), 0);
   const x = {
-    scale: linear(1, longest, [box.left, box.right - 8], String),
+    scale: counts(1, longest, [box.left, box.right - 8]),
     title: "measured models, in the order of their ids",
   };
   const y = {
