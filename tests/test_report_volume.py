@@ -1,5 +1,7 @@
 """Hypervolume against evaluations: its reference point, and the curve against brute force."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from report_data import OBJECTIVES, evaluations
@@ -32,6 +34,15 @@ def test_several_studies_share_the_largest_corner() -> None:
     best = min(e.objectives["val_error"] for e in (*first, *second))
     assert corner["val_error"] == pytest.approx(min(0.9, 10 * best))
     assert (corner["flash_bytes"], corner["arena_bytes"]) == (2048, 4096)
+
+
+def test_a_study_without_an_error_does_not_shut_another_out() -> None:
+    """The box has room for the best model of each."""
+    measured = evaluations(12)
+    perfect = replace(measured[0], objectives={**measured[0].objectives, "val_error": 0.0})
+    corner = reference_point([(measured, LIMITS), ([perfect], LIMITS)], OBJECTIVES, CLASSES)
+    best = min(e.objectives["val_error"] for e in measured)
+    assert corner["val_error"] == pytest.approx(max(0.01, 2 * best))
 
 
 def test_without_models_there_is_still_a_box() -> None:

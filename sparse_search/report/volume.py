@@ -18,6 +18,9 @@ from .front import figure_of
 WORST_ERROR = 10.0
 """The reference's error as a multiple of the best one, unless guessing is better."""
 
+ROOM = 2.0
+"""The least that it is as a multiple of any study's best one."""
+
 
 @dataclass(frozen=True)
 class VolumeCurve:
@@ -39,8 +42,9 @@ def reference_point(
 ) -> dict[str, float]:
     """A corner by objective that serves all the studies.
 
-    Of the error, it is ten times the best one, at most that of guessing: were it always that of
-    guessing, networks that hardly learn would fill most of the box. Of another objective it is the
+    Of the error, it is ten times the best one, or twice the best one of the worst study, at most
+    that of guessing: were it always that of guessing, networks that hardly learn would fill most
+    of the box. Of another objective it is the
     largest limit, or the largest measured figure where a study has no limit of it.
 
     Args:
@@ -50,11 +54,11 @@ def reference_point(
     """
     error, *sizes = objectives
     measured = [(evaluations, limits) for evaluations, limits in studies if evaluations]
-    errors = [figure_of(e, error) for evaluations, _ in measured for e in evaluations]
     guessing = 1.0 - 1.0 / class_count
-    best = min(errors, default=guessing)
+    best = [min(figure_of(e, error) for e in evaluations) for evaluations, _ in measured]
     # A study without an error still has a box: one image in a thousand wrong, times ten.
-    corner = {error: min(guessing, WORST_ERROR * max(best, 1e-3))}
+    least = WORST_ERROR * max(min(best, default=guessing), 1e-3)
+    corner = {error: min(guessing, max(least, ROOM * max(best, default=guessing)))}
     for name in sizes:
         bounds = [
             float(limits.by_figure.get(name) or max(figure_of(e, name) for e in evaluations))
