@@ -10,7 +10,7 @@ from conftest import requires_tool
 from emulated import requires_core
 from random_models import random_graph, random_images, random_model
 
-from sparse_search.deploy import Certificate, export_c, verify
+from sparse_search.deploy import Certificate, ExportOptions, export_c, verify
 from sparse_search.deploy.certificate import read_certificates
 from sparse_search.deploy.cores import CORES, find_core, parse_cores
 from sparse_search.deploy.emulate import observe
@@ -66,6 +66,23 @@ def test_random_models_are_as_predicted_on_every_core(tmp_path: Path, core: str,
     assert measured(certificate, "stack") > 30
     assert measured(certificate, CORES[core].count_unit) > plan["macs"]
     assert read_certificates(folder) == {core: certificate}
+
+
+@pytest.mark.parametrize("core", ["m0", "m4", "m55"])
+@pytest.mark.parametrize("seed", [1001, 2001, 2004])
+def test_constants_of_fast_kernels_lie_without_gaps(tmp_path: Path, core: str, seed: int) -> None:
+    """Small tables, which a compiler for speed would align further, are within the plan."""
+    emulated = requires_core(core)
+    generator = np.random.default_rng(seed)
+    graph = random_graph(generator)
+    model = random_model(generator, graph, 0.9, codebook_bits=2)
+    plan = plan_memory(model)
+    export = export_c(model, plan, tmp_path / "export", options=ExportOptions(optimize="speed"))
+    images = random_images(generator, graph, 1)
+    firmware = build_firmware(
+        export.folder, export.manifest, emulated, tmp_path / "build", images=images
+    )
+    assert firmware.sections[".rodata"] <= plan.flash_bytes
 
 
 def mnist_sized_export(folder: Path) -> tuple[Path, np.ndarray]:

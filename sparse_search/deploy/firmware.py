@@ -68,7 +68,7 @@ def code_flags(core: EmulatedCore) -> tuple[str, ...]:
 def model_flags(core: EmulatedCore) -> tuple[str, ...]:
     """Those of the model's own C file where it has no loop over data.
 
-    For speed, compilers align records to words; for size, constants lie without gaps.
+    It is compiled for size, as its code is predicted.
     """
     return (*code_flags(core), "-Os")
 

@@ -16,8 +16,7 @@ from .runtime_files import RUNTIME_DIR, files_for, inline_header
 from .weighted_kernels import inline_name, paired
 
 _COMPACT = """\
-# For speed, compilers align records to words, which would leave gaps. This file has no loop over
-# data.
+# This file has no loop over data, so it is compiled for size, as its code is predicted.
 $(BUILD)/{prefix}.o: COMPACT := $(if $(BARE_METAL),-Os)"""
 
 

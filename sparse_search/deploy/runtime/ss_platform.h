@@ -33,11 +33,12 @@
 #define SS_READ_U32(pointer) (*(pointer))
 #endif
 
-/* Of arrays of bytes, which compilers that optimize for speed would align to words, with gaps. */
+/* The type of a constant, aligned as it must be and no more: compilers that optimize for speed would
+ * align arrays and records further, which leaves gaps. */
 #ifdef __GNUC__
-#define SS_UNPADDED __attribute__((aligned(1)))
+#define SS_UNPADDED(type) __attribute__((aligned(__alignof__(type)))) type
 #else
-#define SS_UNPADDED
+#define SS_UNPADDED(type) type
 #endif
 
 /* Only where it is an instruction or two: elsewhere a loop is shorter and as fast. Define
