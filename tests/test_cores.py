@@ -18,8 +18,10 @@ from sparse_search.deploy.firmware import build_firmware, section_sizes
 from sparse_search.deploy.manifest import read_manifest
 from sparse_search.encoding import ALL_ENCODINGS, EncodingPolicy
 from sparse_search.errors import ToolMissingError, VerificationError
+from sparse_search.formats import Layout
 from sparse_search.graph import Conv2d, Dense, Graph, MaxPool2d, Tensor
 from sparse_search.memory import plan_memory
+from sparse_search.quantized import QuantizedModel
 
 IMAGES = 4
 
@@ -83,6 +85,19 @@ def test_constants_of_fast_kernels_lie_without_gaps(tmp_path: Path, core: str, s
         export.folder, export.manifest, emulated, tmp_path / "build", images=images
     )
     assert firmware.sections[".rodata"] <= plan.flash_bytes
+
+
+@pytest.mark.parametrize("core", ["m4", "avr"])
+def test_an_arduino_library_is_certified_on_a_core(tmp_path: Path, core: str) -> None:
+    """Its sources are found, and compiled with the flags of a plain export: code is the same."""
+    requires_core(core)
+    folder, images = export_random(8, tmp_path / "plain")
+    model = QuantizedModel.load(folder / "model.safetensors")
+    options = ExportOptions(layout=Layout.ARDUINO)
+    library = export_c(model, plan_memory(model), tmp_path / "library", options=options).folder
+    plain, arduino = (verify(path, images[:2], core=core) for path in (folder, library))
+    assert arduino.failures == plain.failures == ()
+    assert arduino.figures == plain.figures
 
 
 def mnist_sized_export(folder: Path) -> tuple[Path, np.ndarray]:

@@ -102,11 +102,10 @@ def build_firmware(
     trace = (TRACE_FLAG,) if traced else ()
     main = HARNESS_DIR / "harness_main.c"
     least = f"-DHARNESS_STACK_BYTES={stack_bytes}"
-    sources = {
-        main: (*model_flags(core), least, *trace),
-        **model_sources(folder, manifest, core, trace),
-    }
-    return build_program(core, sources, build_dir, include=[folder], images=images)
+    model = model_sources(folder, manifest, core, trace)
+    sources = {main: (*model_flags(core), least, *trace), **model}
+    include = sorted({source.parent for source in model})
+    return build_program(core, sources, build_dir, include=include, images=images)
 
 
 def model_sources(
@@ -117,9 +116,9 @@ def model_sources(
     # Kernels that are specialised for speed are in the model's own file.
     own = f"{manifest.prefix}.c" if manifest.optimize == "size" else None
     return {
-        folder / name: (*(model_flags(core) if name == own else code_flags(core)), *flags)
-        for name in names
-        if name.endswith(".c")
+        path: (*(model_flags(core) if path.name == own else code_flags(core)), *flags)
+        for path in map(folder.joinpath, names)
+        if path.suffix == ".c"
     }
 
 
