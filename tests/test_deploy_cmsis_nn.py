@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import requires_env, requires_tool
+from emulated import requires_core
 from random_models import random_graph, random_images, random_model
 
 from sparse_search.deploy import ExportOptions, export_c, verify
@@ -117,6 +118,17 @@ def test_without_a_checkout_verification_says_what_is_missing(
     export_c(model, plan_memory(model, KernelLibrary.CMSIS_DSP), tmp_path / "c")
     with pytest.raises(ToolMissingError, match=CMSIS_NN_VARIABLE):
         verify(tmp_path / "c")
+
+
+def test_emulated_cores_run_the_runtime_alone(tmp_path: Path) -> None:
+    """A firmware around CMSIS-NN is not built, and the refusal says what to do."""
+    requires_core("m4")
+    model = dense_model()
+    export_c(model, plan_memory(model, KernelLibrary.CMSIS_DSP), tmp_path / "c")
+    with pytest.raises(
+        VerificationError, match="own kernels for core m4, got one that calls cmsis"
+    ):
+        verify(tmp_path / "c", core="m4")
 
 
 def test_what_cmsis_nn_computes_wrongly_is_refused(tmp_path: Path) -> None:
