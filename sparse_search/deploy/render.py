@@ -120,6 +120,7 @@ def template_values(source: Source) -> dict[str, str]:
         "WEIGHTS": str(sum(layer.weights for layer in plan.layers)),
         "NONZERO_WEIGHTS": str(sum(layer.nonzeros for layer in plan.layers)),
         "ERRORS": "",
+        "AFTER_ERROR": "nothing has been read or written.",
         "COMPACT": _COMPACT.format(prefix=source.prefix) if source.optimize == "size" else "",
         "CLASS_NAMES": _class_names(source),
         "KERNEL_INCLUDES": "\n".join(f'#include "{header}"' for header in source.headers),
