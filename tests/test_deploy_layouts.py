@@ -13,17 +13,23 @@ from random_models import random_graph, random_model
 from sparse_search.deploy import Export, ExportOptions, export_c, verify
 from sparse_search.errors import ExportError
 from sparse_search.formats import Layout
-from sparse_search.memory import plan_memory
+from sparse_search.memory import KernelLibrary, plan_memory
 
 STUB = Path(__file__).parent / "arduino_stub"
+CMSIS_NN_STUB = Path(__file__).parent / "cmsis_nn_stub"
 ARDUINO = ExportOptions(layout=Layout.ARDUINO, class_names=())
 
 
-def export(folder: Path, options: ExportOptions, seed: int = 3) -> Export:
+def export(
+    folder: Path,
+    options: ExportOptions,
+    seed: int = 3,
+    kernels: KernelLibrary = KernelLibrary.RUNTIME,
+) -> Export:
     """A random model of several operators."""
     generator = np.random.default_rng(seed)
     model = random_model(generator, random_graph(generator))
-    return export_c(model, plan_memory(model), folder, options=options)
+    return export_c(model, plan_memory(model, kernels), folder, options=options)
 
 
 def run(command: list[str], folder: Path) -> str:
@@ -31,6 +37,25 @@ def run(command: list[str], folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("kernels", [KernelLibrary.RUNTIME, KernelLibrary.CMSIS_SCALAR])
+def test_make_compiles_again_where_its_variables_change(
+    tmp_path: Path, kernels: KernelLibrary
+) -> None:
+    """Other flags than last time, also with quotes, are taken; the same ones cost nothing."""
+    requires_tool("make")
+    requires_tool("gcc")
+    folder = export(tmp_path / "c", ExportOptions(), kernels=kernels).folder
+    command = ["make", "run", "CC=gcc", f"CMSIS_NN={CMSIS_NN_STUB}"]
+    assert " -O2 " in run(command, folder)
+    assert " -c " not in run(command, folder)
+    flags = "CFLAGS=-O1 -DSAID='\"it is\"'"
+    compiled = [line for line in run([*command, flags], folder).splitlines() if " -c " in line]
+    assert len(compiled) == len(list((folder / "build").rglob("*.o")))
+    assert all(" -O1 " in line for line in compiled)
+    assert " -c " not in run([*command, flags], folder)
+    assert " -DBOARD " in run([*command, flags, "CPU=-DBOARD"], folder)
 
 
 def test_cmake_builds_the_library_and_its_check_passes(tmp_path: Path) -> None:
