@@ -194,7 +194,13 @@ def test_failed_export_leaves_the_older_one(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
-@pytest.mark.parametrize("prefix", ["", "Model", "1st", "ss_net", "main", "a-b", "verify_model"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *("", "Model", "1st", "ss_net", "main", "a-b", "verify_model", "verify"),
+        *("string", "stdint", "signal", "time", "limits", "golden", "arduino", "test"),
+    ],
+)
 def test_impossible_prefix_is_refused(tmp_path: Path, prefix: str) -> None:
     """A prefix is part of C names and of file names."""
     with pytest.raises(ExportError, match="prefix"):

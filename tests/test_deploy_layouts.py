@@ -68,6 +68,15 @@ def test_cmake_builds_the_library_and_its_check_passes(tmp_path: Path) -> None:
     assert "100% tests passed" in run(["ctest", "--test-dir", "build"], folder)
 
 
+@pytest.mark.parametrize("prefix", ["first", "repeated", "image", "trace", "int", "port", "c"])
+def test_a_prefix_that_others_use_in_part_builds(tmp_path: Path, prefix: str) -> None:
+    """Names of the verification and of C do not clash with those of the model."""
+    requires_tool("gcc")
+    assert verify(
+        export(tmp_path / "c", ExportOptions(prefix=prefix)).folder, random_images=2
+    ).passed
+
+
 def test_cmake_serves_another_project(tmp_path: Path) -> None:
     """Added as a subdirectory, it gives a library target with its headers and nothing else."""
     requires_tool("cmake")

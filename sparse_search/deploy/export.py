@@ -2,7 +2,6 @@
 
 import json
 import platform
-import re
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -32,15 +31,13 @@ from .manifest import (
     exported_files,
     file_hash,
 )
+from .prefixes import check_prefix
 from .render import Source, render, runtime_files
 from .runtime_files import runtime_text
 
 BUILD_DIR_NAME = "build"
 """Where the exported Makefile compiles to."""
 
-_PREFIX = re.compile(r"[a-z][a-z0-9_]*")
-# Names that the runtime, main.c and the verification's own files take.
-_RESERVED_PREFIX = re.compile(r"(ss|harness)(_.*)?|main|verify_(main|model)")
 _GOLDEN_IMAGES = 4
 
 
@@ -49,7 +46,8 @@ class ExportOptions:
     """What an export says beside the model.
 
     Attributes:
-        prefix: Of every public C name and file; lower case. Two models in one firmware need two.
+        prefix: Of every public C name and file, as ``check_prefix`` takes it. Two models in one
+            firmware need two.
         golden_images: uint8 [n, H, W, C], n >= 1, run by the exported ``main.c``; None for
             random ones.
         class_names: One per output, or empty.
@@ -171,12 +169,7 @@ def _golden_images(model: QuantizedModel, options: ExportOptions) -> NDArray[np.
 
 
 def _check_options(model: QuantizedModel, options: ExportOptions) -> None:
-    if not _PREFIX.fullmatch(options.prefix) or _RESERVED_PREFIX.fullmatch(options.prefix):
-        raise ExportError(
-            "expected a prefix of lower-case letters, digits and underscores that starts with a "
-            "letter, not with ss_ or harness_, and is neither main, verify_main nor verify_model, "
-            f"got {options.prefix!r}"
-        )
+    check_prefix(options.prefix)
     if options.optimize not in get_args(Optimize):
         raise ExportError(
             f"expected optimize to be one of {', '.join(get_args(Optimize))}, got "
