@@ -151,12 +151,35 @@ def test_an_arduino_library_has_what_the_specification_asks_for(tmp_path: Path) 
     lines = (made.folder / "library.properties").read_text().splitlines()
     properties = dict(line.split("=", 1) for line in lines)
     required = {"name", "version", "author", "maintainer", "sentence", "paragraph", "category"}
-    assert {*required, "url", "architectures", "includes"} == set(properties)
+    assert {*required, "url", "architectures", "includes", "dot_a_linkage"} == set(properties)
     assert all(properties.values())
     assert made.manifest.model_hash in properties["name"]
     code = [name for name in made.manifest.files if name.endswith((".c", ".h"))]
     assert {name.split("/")[0] for name in code} == {"src", "examples"}
     assert (made.folder / "src" / properties["includes"]).is_file()
+
+
+def test_two_arduino_libraries_serve_one_sketch(tmp_path: Path) -> None:
+    """Each is an archive, as its properties ask for, so their common runtime is linked once."""
+    requires_tool("gcc")
+    requires_tool("ar")
+    archives, include = [], []
+    for prefix in ("wake", "word"):
+        options = ExportOptions(prefix=prefix, layout=Layout.ARDUINO)
+        folder = export(tmp_path / prefix, options).folder
+        assert "dot_a_linkage=true" in (folder / "library.properties").read_text().splitlines()
+        build = tmp_path / f"{prefix}_build"
+        build.mkdir()
+        objects = compiled_library(folder, build, "gcc", [])
+        archives.append(str(tmp_path / f"{prefix}.a"))
+        run(["ar", "rcs", archives[-1], *map(str, objects)], tmp_path)
+        include.append(f"-I{folder / 'src'}")
+    (tmp_path / "sketch.c").write_text(
+        '#include "wake.h"\n#include "word.h"\n'
+        "int main(void) { return wake_invoke(0, 0) != 1 || word_invoke(0, 0) != 1; }\n"
+    )
+    run(["gcc", *include, "sketch.c", *archives, "-o", "sketch"], tmp_path)
+    run([str(tmp_path / "sketch")], tmp_path)
 
 
 def test_an_arduino_library_is_verified_like_any_export(tmp_path: Path) -> None:
