@@ -203,9 +203,11 @@ def test_what_cmsis_nn_computes_wrongly_is_refused(tmp_path: Path) -> None:
     export(1, (0, 0, 0, 1), KernelLibrary.CMSIS_MVE)
 
 
-def test_an_arduino_library_with_cmsis_nn_is_refused(tmp_path: Path) -> None:
-    """Such a library holds all that it needs."""
+def test_options_of_the_own_kernels_are_refused(tmp_path: Path) -> None:
+    """An Arduino library holds all that it needs; CMSIS-NN is not specialised."""
     model = dense_model()
     plan = plan_memory(model, KernelLibrary.CMSIS_DSP)
     with pytest.raises(ExportError, match="Arduino"):
         export_c(model, plan, tmp_path / "c", options=ExportOptions(layout=Layout.ARDUINO))
+    with pytest.raises(ExportError, match="for speed"):
+        export_c(model, plan, tmp_path / "c", options=ExportOptions(optimize="speed"))

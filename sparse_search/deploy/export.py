@@ -109,9 +109,13 @@ def export_c(
     options = options or ExportOptions()
     folder = Path(out_dir).resolve()
     _check_options(model, options)
-    if options.layout is Layout.ARDUINO and plan.kernels is not KernelLibrary.RUNTIME:
+    for_speed = options.optimize == "speed"
+    if plan.kernels is not KernelLibrary.RUNTIME and (
+        for_speed or options.layout is Layout.ARDUINO
+    ):
+        where = "for speed" if for_speed else "in an Arduino library"
         raise ExportError(
-            "expected the runtime's own kernels in an Arduino library, got a plan for "
+            f"expected the runtime's own kernels {where}, got a plan for "
             f"{plan.kernels.value!r}; call plan_memory(model)"
         )
     _check_folder(folder)
