@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from random_models import random_graph, random_images, random_model
 
 from sparse_search.deploy import Certificate, ExportOptions, export_c, verify
 from sparse_search.deploy.certificate import read_certificates
-from sparse_search.deploy.cores import CORES, find_core, parse_cores
+from sparse_search.deploy.cores import CORES, Memory, find_core, parse_cores
 from sparse_search.deploy.emulate import observe
 from sparse_search.deploy.firmware import build_firmware, section_sizes
 from sparse_search.deploy.manifest import read_manifest
@@ -191,6 +192,32 @@ def test_an_arena_that_leaves_too_little_stack_is_refused_without_a_call(tmp_pat
     folder = export_c(model, plan, tmp_path / "export").folder
     with pytest.raises(VerificationError, match=r"expected the model to fit.* leaves 1\d\d bytes"):
         verify(folder, random_images(generator, graph, 1), core="avr")
+
+
+def test_constants_that_an_avr_cannot_reach_are_an_error(tmp_path: Path) -> None:
+    """Behind 64 KB of code, on one with 256 KB of flash, invoke refuses; else all is right."""
+    mega = replace(
+        requires_core("avr"),
+        title="ATmega2560",
+        flags=("-mmcu=atmega2560",),
+        machine="atmega2560",
+        flash=Memory(0, 256 << 10),
+        ram=Memory(0x200, 8 << 10),
+    )
+    folder, images = export_random(3, tmp_path / "export")
+    manifest, source = read_manifest(folder), folder / "model.c"
+    expected = QuantizedModel.load(folder / "model.safetensors").forward(images[:1])
+    firmware = build_firmware(folder, manifest, mega, tmp_path / "near", images=images[:1])
+    found = observe(firmware, images[:1], expected.shape[1], tmp_path / "near")
+    np.testing.assert_array_equal(found.outputs[0], expected)
+    assert (found.wrong_codes, found.refused_writes) == (0, 0)
+    code = '__asm__ volatile(".rept 33000\\n nop\\n .endr");'
+    fill = f"static void __attribute__((noinline)) fill(void)\n{{\n{code}\n}}\n"
+    text = source.read_text().replace("return MODEL_OK;", "fill(); return MODEL_OK;")
+    source.write_text(text.replace("int model_invoke", f"{fill}\nint model_invoke"))
+    firmware = build_firmware(folder, manifest, mega, tmp_path / "far", images=images[:1])
+    found = observe(firmware, images[:1], expected.shape[1], tmp_path / "far")
+    assert found.wrong_codes == 2
 
 
 @pytest.mark.parametrize("core", CORES)

@@ -23,6 +23,11 @@
 #define SS_READ_U16(pointer) ((uint16_t)pgm_read_word(pointer))
 #define SS_READ_I32(pointer) ((int32_t)pgm_read_dword(pointer))
 #define SS_READ_U32(pointer) ((uint32_t)pgm_read_dword(pointer))
+#ifdef __AVR_HAVE_ELPM__
+/* Whether a constant lies beyond the 64 KB that these read. */
+#define SS_IS_FAR(constant) \
+    ((__extension__ pgm_get_far_address(constant)) + sizeof(constant) > 0x10000u)
+#endif
 #else
 #define SS_RODATA
 #define SS_READ_I8(pointer) (*(pointer))
