@@ -11,6 +11,7 @@ from conftest import requires_tool
 from random_models import random_graph, random_model
 
 from sparse_search.deploy import Export, ExportOptions, export_c, verify
+from sparse_search.deploy.manifest import modified_files
 from sparse_search.errors import ExportError
 from sparse_search.formats import Layout
 from sparse_search.memory import KernelLibrary, plan_memory
@@ -66,6 +67,20 @@ def test_cmake_builds_the_library_and_its_check_passes(tmp_path: Path) -> None:
     run(["cmake", "-S", ".", "-B", "build"], folder)
     run(["cmake", "--build", "build"], folder)
     assert "100% tests passed" in run(["ctest", "--test-dir", "build"], folder)
+
+
+def test_an_adapted_main_is_not_overwritten(tmp_path: Path) -> None:
+    """It is named; one that was deleted is written again, and so is a damaged file of the model."""
+    folder = export(tmp_path / "c", ExportOptions()).folder
+    (folder / "main.c").write_text("/* my firmware */\n")
+    with pytest.raises(ExportError, match=r"expected main\.c in .* found changes; move what"):
+        export(folder, ExportOptions(), seed=4)
+    assert (folder / "main.c").read_text() == "/* my firmware */\n"
+    (folder / "main.c").unlink()
+    (folder / "model.c").write_text("damaged")
+    made = export(folder, ExportOptions(), seed=4)
+    assert "int main" in (folder / "main.c").read_text()
+    assert modified_files(folder, made.manifest.files) == ()
 
 
 @pytest.mark.parametrize("prefix", ["first", "repeated", "image", "trace", "int", "port", "c"])
@@ -183,16 +198,21 @@ def test_two_arduino_libraries_serve_one_sketch(tmp_path: Path) -> None:
 
 
 def test_an_arduino_library_is_verified_like_any_export(tmp_path: Path) -> None:
-    """Byte for byte; a change below src is found, one of the sketch is allowed; it is replaced."""
+    """Byte for byte; a change below src is found, one of the sketch is allowed, and kept."""
     requires_tool("gcc")
     folder = export(tmp_path / "library", ARDUINO).folder
     assert verify(folder).passed
-    with (folder / "examples/classify/classify.ino").open("a") as sketch:
-        sketch.write("\n")
+    sketch = folder / "examples/classify/classify.ino"
+    written = sketch.read_text()
+    sketch.write_text(f"{written}\n")
     assert verify(folder).passed
     with (folder / "src/model.h").open("a") as header:
         header.write("\n")
     assert verify(folder).modified_files == ("src/model.h",)
+    with pytest.raises(ExportError, match=r"classify\.ino in .* as exported, found changes; move"):
+        export(tmp_path / "library", ExportOptions())
+    assert sketch.read_text() == f"{written}\n"
+    sketch.write_text(written)
     export(tmp_path / "library", ExportOptions())
     assert not (folder / "src").exists()
     (folder / "notes").mkdir()

@@ -28,6 +28,7 @@ from .manifest import (
     MODEL_NAME,
     Golden,
     Manifest,
+    adapted_files,
     exported_files,
     file_hash,
 )
@@ -99,12 +100,13 @@ def export_c(
         model: What the C computes.
         plan: ``plan_memory(model)``; its policy decides how weights are encoded. Of a plan for
             one of CMSIS-NN's libraries the C calls CMSIS-NN, which is not part of the export.
-        out_dir: A new or empty folder, or an older export, which is replaced as a whole.
+        out_dir: A new or empty folder, or an older export, which is replaced as a whole, unless
+            somebody has adapted a file that shows how the model is used.
         options: What the export says beside the model.
 
     Raises:
         ExportError: The plan or the options do not fit the model, the runtime cannot hold the
-            model, or the folder holds files that no export wrote.
+            model, or the folder holds files that no export wrote, or that were adapted.
     """
     options = options or ExportOptions()
     folder = Path(out_dir).resolve()
@@ -263,6 +265,12 @@ def _check_folder(folder: Path) -> None:
         raise ExportError(
             f"expected only files of an export in {folder}, found {', '.join(foreign)}; move "
             "them, since an export is replaced as a whole"
+        )
+    adapted = adapted_files(folder)
+    if adapted:
+        raise ExportError(
+            f"expected {', '.join(adapted)} in {folder} as exported, found changes; move what you "
+            "changed, or choose another folder, since an export is replaced as a whole"
         )
 
 
