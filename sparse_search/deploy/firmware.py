@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import VerificationError
-from .build import STRICT_FLAGS, Compiler, compile_c, compiler_version
+from .build import STRICT_FLAGS, Compiler, compile_c, compiler_version, run_tool
 from .c_source import fill, numbers
 from .cores import EmulatedCore
 from .manifest import EXAMPLE_FILES, Manifest
@@ -181,7 +181,8 @@ def link(core: EmulatedCore, objects: Sequence[Path], build_dir: Path) -> Path:
     """Links objects, those of the harness among them; returns the program.
 
     Raises:
-        VerificationError: The linker refuses: something is missing, or does not fit the memory.
+        VerificationError: The linker refuses: something is missing, or does not fit the memory. Or
+            it does not end.
     """
     template = "avr.ld" if core.emulator == "simavr" else "cortex_m.ld"
     script = build_dir / "memory.ld"
@@ -196,13 +197,8 @@ def link(core: EmulatedCore, objects: Sequence[Path], build_dir: Path) -> Path:
     script.write_text(fill((HARNESS_DIR / f"{template}.template").read_text(), values))
     elf = build_dir / "firmware.elf"
     command = [core.compiler, *core.flags, *_LINK_FLAGS, f"-Wl,-T,{script}"]
-    result = subprocess.run(
-        [*command, *map(str, objects), "-o", str(elf)],
-        capture_output=True,
-        text=True,
-        timeout=_LINK_TIMEOUT_S,
-        check=False,
-    )
+    command += [*map(str, objects), "-o", str(elf)]
+    result = run_tool(command, timeout_s=_LINK_TIMEOUT_S)
     if result.returncode != 0:
         raise VerificationError(
             f"{DOES_NOT_FIT} {core.title} with {core.flash.bytes} bytes of flash and "
