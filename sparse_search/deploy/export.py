@@ -40,6 +40,7 @@ BUILD_DIR_NAME = "build"
 """Where the exported Makefile compiles to."""
 
 _GOLDEN_IMAGES = 4
+_MOST_CLASSES = 2**16 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,6 +187,17 @@ def _check_options(model: QuantizedModel, options: ExportOptions) -> None:
         raise ExportError(
             f"expected {classes} class names, one per output, got {len(options.class_names)}"
         )
+    if classes > _MOST_CLASSES:
+        raise ExportError(
+            f"expected at most {_MOST_CLASSES:,} outputs, which the C counts in 16 bits, got "
+            f"{classes:,}; make the model smaller"
+        )
+    for name in options.class_names:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise ExportError(
+                f"expected class names in Unicode, got {name!r}, which was read from bytes that "
+                "are not UTF-8; rename the class"
+            )
     images = options.golden_images
     if images is not None and len(images) == 0:
         raise ExportError("expected at least one golden image, got none; pass None for random ones")
