@@ -44,6 +44,26 @@ def test_mistakes_end_in_one_clear_line(
     assert "Traceback" not in done.stderr + done.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--format", "tflite", "--optimize", "speed"), "--format c only"),
+        (("--backend", "cmsis-nn-dsp", "--optimize", "speed"), "--backend runtime only"),
+        (("--backend", "cmsis-nn-dsp", "--max-mac-cost", "2"), "--backend runtime only"),
+        (("--backend", "cmsis-nn-dsp", "--count-code"), "--backend runtime only"),
+        (("--max-mac-cost", "0.5"), "--max-mac-cost"),
+    ],
+)
+def test_options_of_an_export_that_would_have_no_effect_are_refused(
+    options: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    """Before the model is read: nobody is to believe that they were heeded."""
+    (tmp_path / "m.safetensors").write_bytes(b"")
+    done = call("export", "m.safetensors", "--out", "c", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in " ".join(done.stderr.replace("│", "").split())
+
+
 def test_a_folder_that_hides_a_part_is_named(tmp_path: Path) -> None:
     """A folder of the user's called pruning gives a clear error, not a missing attribute."""
     (tmp_path / "pruning").mkdir()

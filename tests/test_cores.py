@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,18 @@ from conftest import requires_tool
 from emulated import requires_core
 from random_models import random_graph, random_images, random_model
 
-from sparse_search.deploy import Certificate, export_c, verify
+from sparse_search.deploy import Certificate, ExportOptions, export_c, verify
 from sparse_search.deploy.certificate import read_certificates
-from sparse_search.deploy.cores import CORES, find_core, parse_cores
+from sparse_search.deploy.cores import CORES, Memory, find_core, parse_cores
 from sparse_search.deploy.emulate import observe
 from sparse_search.deploy.firmware import build_firmware, section_sizes
 from sparse_search.deploy.manifest import read_manifest
 from sparse_search.encoding import ALL_ENCODINGS, EncodingPolicy
 from sparse_search.errors import ToolMissingError, VerificationError
+from sparse_search.formats import Layout
 from sparse_search.graph import Conv2d, Dense, Graph, MaxPool2d, Tensor
 from sparse_search.memory import plan_memory
+from sparse_search.quantized import QuantizedModel
 
 IMAGES = 4
 
@@ -66,6 +69,36 @@ def test_random_models_are_as_predicted_on_every_core(tmp_path: Path, core: str,
     assert measured(certificate, "stack") > 30
     assert measured(certificate, CORES[core].count_unit) > plan["macs"]
     assert read_certificates(folder) == {core: certificate}
+
+
+@pytest.mark.parametrize("core", ["m0", "m4", "m55"])
+@pytest.mark.parametrize("seed", [1001, 2001, 2004])
+def test_constants_of_fast_kernels_lie_without_gaps(tmp_path: Path, core: str, seed: int) -> None:
+    """Small tables, which a compiler for speed would align further, are within the plan."""
+    emulated = requires_core(core)
+    generator = np.random.default_rng(seed)
+    graph = random_graph(generator)
+    model = random_model(generator, graph, 0.9, codebook_bits=2)
+    plan = plan_memory(model)
+    export = export_c(model, plan, tmp_path / "export", options=ExportOptions(optimize="speed"))
+    images = random_images(generator, graph, 1)
+    firmware = build_firmware(
+        export.folder, export.manifest, emulated, tmp_path / "build", images=images
+    )
+    assert firmware.sections[".rodata"] <= plan.flash_bytes
+
+
+@pytest.mark.parametrize("core", ["m4", "avr"])
+def test_an_arduino_library_is_certified_on_a_core(tmp_path: Path, core: str) -> None:
+    """Its sources are found, and compiled with the flags of a plain export: code is the same."""
+    requires_core(core)
+    folder, images = export_random(8, tmp_path / "plain")
+    model = QuantizedModel.load(folder / "model.safetensors")
+    options = ExportOptions(layout=Layout.ARDUINO)
+    library = export_c(model, plan_memory(model), tmp_path / "library", options=options).folder
+    plain, arduino = (verify(path, images[:2], core=core) for path in (folder, library))
+    assert arduino.failures == plain.failures == ()
+    assert arduino.figures == plain.figures
 
 
 def mnist_sized_export(folder: Path) -> tuple[Path, np.ndarray]:
@@ -159,6 +192,32 @@ def test_an_arena_that_leaves_too_little_stack_is_refused_without_a_call(tmp_pat
     folder = export_c(model, plan, tmp_path / "export").folder
     with pytest.raises(VerificationError, match=r"expected the model to fit.* leaves 1\d\d bytes"):
         verify(folder, random_images(generator, graph, 1), core="avr")
+
+
+def test_constants_that_an_avr_cannot_reach_are_an_error(tmp_path: Path) -> None:
+    """Behind 64 KB of code, on one with 256 KB of flash, invoke refuses; else all is right."""
+    mega = replace(
+        requires_core("avr"),
+        title="ATmega2560",
+        flags=("-mmcu=atmega2560",),
+        machine="atmega2560",
+        flash=Memory(0, 256 << 10),
+        ram=Memory(0x200, 8 << 10),
+    )
+    folder, images = export_random(3, tmp_path / "export")
+    manifest, source = read_manifest(folder), folder / "model.c"
+    expected = QuantizedModel.load(folder / "model.safetensors").forward(images[:1])
+    firmware = build_firmware(folder, manifest, mega, tmp_path / "near", images=images[:1])
+    found = observe(firmware, images[:1], expected.shape[1], tmp_path / "near")
+    np.testing.assert_array_equal(found.outputs[0], expected)
+    assert (found.wrong_codes, found.refused_writes) == (0, 0)
+    code = '__asm__ volatile(".rept 33000\\n nop\\n .endr");'
+    fill = f"static void __attribute__((noinline)) fill(void)\n{{\n{code}\n}}\n"
+    text = source.read_text().replace("return MODEL_OK;", "fill(); return MODEL_OK;")
+    source.write_text(text.replace("int model_invoke", f"{fill}\nint model_invoke"))
+    firmware = build_firmware(folder, manifest, mega, tmp_path / "far", images=images[:1])
+    found = observe(firmware, images[:1], expected.shape[1], tmp_path / "far")
+    assert found.wrong_codes == 2
 
 
 @pytest.mark.parametrize("core", CORES)

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import requires_env, requires_tool
+from emulated import requires_core
 from random_models import random_graph, random_images, random_model
 
 from sparse_search.deploy import ExportOptions, export_c, verify
 from sparse_search.deploy.cmsis_nn.library import CMSIS_NN_VARIABLE
 from sparse_search.errors import ExportError, ToolMissingError, VerificationError
 from sparse_search.formats import Layout
-from sparse_search.graph import Conv2d, Dense, Graph, Padding, Tensor
+from sparse_search.graph import Conv2d, Dense, Graph, MaxPool2d, Padding, Tensor
 from sparse_search.memory import KernelLibrary, plan_memory
 from sparse_search.quantized import QuantizedModel
 
@@ -74,6 +75,59 @@ def test_a_library_that_needs_more_scratch_is_refused_at_run_time(
         verify(tmp_path / "c", flags=("-DSTUB_NEEDED_BYTES=4",))
 
 
+_FAILS_ON_THE_WAY = """
+#include "model.h"
+
+static uint32_t arena[(MODEL_ARENA_BYTES + 3) / 4];
+
+int main(void)
+{
+    int8_t *const input = model_input(arena);
+    int changed = 0;
+
+    for (int i = 0; i < MODEL_INPUT_BYTES; i++) {
+        input[i] = (int8_t)i;
+    }
+    if (model_invoke(arena, sizeof arena) != MODEL_ERROR_SCRATCH) {
+        return 9;
+    }
+    for (int i = 0; i < MODEL_INPUT_BYTES; i++) {
+        changed |= input[i] != (int8_t)i;
+    }
+    return changed;
+}
+"""
+
+
+def test_the_header_says_what_is_left_after_an_error_on_the_way(tmp_path: Path) -> None:
+    """The last operator without its scratch memory: those before have run, as model.h says."""
+    requires_tool("gcc")
+    graph = Graph(
+        (
+            *(Tensor("input", (8, 8, 1)), Tensor("large", (4, 4, 1))),
+            *(Tensor("small", (2, 2, 1)), Tensor("logits", (1, 1, 3))),
+        ),
+        (
+            MaxPool2d("pool1", ("input",), "large", (2, 2), (2, 2)),
+            MaxPool2d("pool2", ("large",), "small", (2, 2), (2, 2)),
+            Dense("output", ("small",), "logits"),
+        ),
+    )
+    model = random_model(np.random.default_rng(0), graph)
+    export_c(model, plan_memory(model, KernelLibrary.CMSIS_DSP), tmp_path / "c")
+    (tmp_path / "c" / "way.c").write_text(_FAILS_ON_THE_WAY)
+    done = subprocess.run(
+        ["gcc", "-std=c99", "-DSTUB_NEEDED_BYTES=4096", f"-I{STUB / 'Include'}", "-o", "way",
+         "way.c", "model.c", *map(str, STUB.rglob("*.c"))],
+        cwd=tmp_path / "c", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert subprocess.run([str(tmp_path / "c" / "way")], check=False).returncode == 1
+    header = " ".join((tmp_path / "c" / "model.h").read_text().replace("\n *", "").split())
+    assert "after an error of the arena nothing has been read or written" in header
+    assert "the input may be overwritten then" in header
+
+
 def test_the_export_brings_a_makefile_that_takes_cmsis_nn(tmp_path: Path) -> None:
     """Given a checkout, it builds and runs the golden inputs."""
     requires_tool("gcc")
@@ -119,6 +173,17 @@ def test_without_a_checkout_verification_says_what_is_missing(
         verify(tmp_path / "c")
 
 
+def test_emulated_cores_run_the_runtime_alone(tmp_path: Path) -> None:
+    """A firmware around CMSIS-NN is not built, and the refusal says what to do."""
+    requires_core("m4")
+    model = dense_model()
+    export_c(model, plan_memory(model, KernelLibrary.CMSIS_DSP), tmp_path / "c")
+    with pytest.raises(
+        VerificationError, match="own kernels for core m4, got one that calls cmsis"
+    ):
+        verify(tmp_path / "c", core="m4")
+
+
 def test_what_cmsis_nn_computes_wrongly_is_refused(tmp_path: Path) -> None:
     """1xN windows with a rest or lopsided padding, with the vector extension; else they pass."""
 
@@ -138,9 +203,11 @@ def test_what_cmsis_nn_computes_wrongly_is_refused(tmp_path: Path) -> None:
     export(1, (0, 0, 0, 1), KernelLibrary.CMSIS_MVE)
 
 
-def test_an_arduino_library_with_cmsis_nn_is_refused(tmp_path: Path) -> None:
-    """Such a library holds all that it needs."""
+def test_options_of_the_own_kernels_are_refused(tmp_path: Path) -> None:
+    """An Arduino library holds all that it needs; CMSIS-NN is not specialised."""
     model = dense_model()
     plan = plan_memory(model, KernelLibrary.CMSIS_DSP)
     with pytest.raises(ExportError, match="Arduino"):
         export_c(model, plan, tmp_path / "c", options=ExportOptions(layout=Layout.ARDUINO))
+    with pytest.raises(ExportError, match="for speed"):
+        export_c(model, plan, tmp_path / "c", options=ExportOptions(optimize="speed"))

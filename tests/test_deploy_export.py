@@ -111,13 +111,6 @@ def test_large_accumulators_are_not_doubled(tmp_path: Path) -> None:
         assert f"{factors}_FACTORS)" in call
 
 
-def test_unknown_optimization_is_refused(tmp_path: Path) -> None:
-    """It would silently be another one."""
-    options = ExportOptions(optimize="fast")  # type: ignore[arg-type]
-    with pytest.raises(ExportError, match="one of size, speed"):
-        export(small_model(), tmp_path / "x", options)
-
-
 def test_generated_files_begin_with_generator_and_hash(tmp_path: Path) -> None:
     """Whoever finds a file can tell what wrote it, and from which model."""
     model = small_model()
@@ -194,13 +187,6 @@ def test_failed_export_leaves_the_older_one(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
-@pytest.mark.parametrize("prefix", ["", "Model", "1st", "ss_net", "main", "a-b", "verify_model"])
-def test_impossible_prefix_is_refused(tmp_path: Path, prefix: str) -> None:
-    """A prefix is part of C names and of file names."""
-    with pytest.raises(ExportError, match="prefix"):
-        export(small_model(), tmp_path / "x", ExportOptions(prefix=prefix))
-
-
 def test_plan_of_another_model_is_refused(tmp_path: Path) -> None:
     """Other tensors, other encodings, other kernels, overlapping buffers."""
     model = small_model()
@@ -219,19 +205,6 @@ def test_plan_of_another_model_is_refused(tmp_path: Path) -> None:
     for other in others:
         with pytest.raises(ExportError, match="expected"):
             export_c(model, other, tmp_path / "x")
-
-
-def test_model_that_the_runtime_cannot_hold_is_refused(tmp_path: Path) -> None:
-    """A window of 300 does not fit the record, one in the padding alone has nothing to see."""
-    tensors = (Tensor("input", (300, 1, 1)), Tensor("t", (1, 1, 1)), Tensor("o", (1, 1, 2)))
-    last = Dense("fc", ("t",), "o")
-    wide = Graph(tensors, (MaxPool2d("pool", ("input",), "t", (300, 1), (1, 1)), last))
-    with pytest.raises(ExportError, match="pool: k_h"):
-        export(small_model(graph=wide), tmp_path / "x")
-    tensors = (Tensor("input", (2, 1, 1)), Tensor("t", (2, 1, 1)), Tensor("o", (1, 1, 2)))
-    conv = Conv2d("conv", ("input",), "t", (1, 1), (2, 1), (2, 0, 0, 0))
-    with pytest.raises(ExportError, match="conv: expected every window"):
-        export(small_model(graph=Graph(tensors, (conv, last))), tmp_path / "x")
 
 
 def test_make_run_passes_and_notices_a_wrong_output(tmp_path: Path) -> None:

@@ -11,19 +11,26 @@ from conftest import requires_tool
 from random_models import random_graph, random_model
 
 from sparse_search.deploy import Export, ExportOptions, export_c, verify
+from sparse_search.deploy.manifest import modified_files
 from sparse_search.errors import ExportError
 from sparse_search.formats import Layout
-from sparse_search.memory import plan_memory
+from sparse_search.memory import KernelLibrary, plan_memory
 
 STUB = Path(__file__).parent / "arduino_stub"
+CMSIS_NN_STUB = Path(__file__).parent / "cmsis_nn_stub"
 ARDUINO = ExportOptions(layout=Layout.ARDUINO, class_names=())
 
 
-def export(folder: Path, options: ExportOptions, seed: int = 3) -> Export:
+def export(
+    folder: Path,
+    options: ExportOptions,
+    seed: int = 3,
+    kernels: KernelLibrary = KernelLibrary.RUNTIME,
+) -> Export:
     """A random model of several operators."""
     generator = np.random.default_rng(seed)
     model = random_model(generator, random_graph(generator))
-    return export_c(model, plan_memory(model), folder, options=options)
+    return export_c(model, plan_memory(model, kernels), folder, options=options)
 
 
 def run(command: list[str], folder: Path) -> str:
@@ -31,6 +38,25 @@ def run(command: list[str], folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("kernels", [KernelLibrary.RUNTIME, KernelLibrary.CMSIS_SCALAR])
+def test_make_compiles_again_where_its_variables_change(
+    tmp_path: Path, kernels: KernelLibrary
+) -> None:
+    """Other flags than last time, also with quotes, are taken; the same ones cost nothing."""
+    requires_tool("make")
+    requires_tool("gcc")
+    folder = export(tmp_path / "c", ExportOptions(), kernels=kernels).folder
+    command = ["make", "run", "CC=gcc", f"CMSIS_NN={CMSIS_NN_STUB}"]
+    assert " -O2 " in run(command, folder)
+    assert " -c " not in run(command, folder)
+    flags = "CFLAGS=-O1 -DSAID='\"it is\"'"
+    compiled = [line for line in run([*command, flags], folder).splitlines() if " -c " in line]
+    assert len(compiled) == len(list((folder / "build").rglob("*.o")))
+    assert all(" -O1 " in line for line in compiled)
+    assert " -c " not in run([*command, flags], folder)
+    assert " -DBOARD " in run([*command, flags, "CPU=-DBOARD"], folder)
 
 
 def test_cmake_builds_the_library_and_its_check_passes(tmp_path: Path) -> None:
@@ -41,6 +67,29 @@ def test_cmake_builds_the_library_and_its_check_passes(tmp_path: Path) -> None:
     run(["cmake", "-S", ".", "-B", "build"], folder)
     run(["cmake", "--build", "build"], folder)
     assert "100% tests passed" in run(["ctest", "--test-dir", "build"], folder)
+
+
+def test_an_adapted_main_is_not_overwritten(tmp_path: Path) -> None:
+    """It is named; one that was deleted is written again, and so is a damaged file of the model."""
+    folder = export(tmp_path / "c", ExportOptions()).folder
+    (folder / "main.c").write_text("/* my firmware */\n")
+    with pytest.raises(ExportError, match=r"expected main\.c in .* found changes; move what"):
+        export(folder, ExportOptions(), seed=4)
+    assert (folder / "main.c").read_text() == "/* my firmware */\n"
+    (folder / "main.c").unlink()
+    (folder / "model.c").write_text("damaged")
+    made = export(folder, ExportOptions(), seed=4)
+    assert "int main" in (folder / "main.c").read_text()
+    assert modified_files(folder, made.manifest.files) == ()
+
+
+@pytest.mark.parametrize("prefix", ["first", "repeated", "image", "trace", "int", "port", "c"])
+def test_a_prefix_that_others_use_in_part_builds(tmp_path: Path, prefix: str) -> None:
+    """Names of the verification and of C do not clash with those of the model."""
+    requires_tool("gcc")
+    assert verify(
+        export(tmp_path / "c", ExportOptions(prefix=prefix)).folder, random_images=2
+    ).passed
 
 
 def test_cmake_serves_another_project(tmp_path: Path) -> None:
@@ -117,7 +166,7 @@ def test_an_arduino_library_has_what_the_specification_asks_for(tmp_path: Path) 
     lines = (made.folder / "library.properties").read_text().splitlines()
     properties = dict(line.split("=", 1) for line in lines)
     required = {"name", "version", "author", "maintainer", "sentence", "paragraph", "category"}
-    assert {*required, "url", "architectures", "includes"} == set(properties)
+    assert {*required, "url", "architectures", "includes", "dot_a_linkage"} == set(properties)
     assert all(properties.values())
     assert made.manifest.model_hash in properties["name"]
     code = [name for name in made.manifest.files if name.endswith((".c", ".h"))]
@@ -125,17 +174,45 @@ def test_an_arduino_library_has_what_the_specification_asks_for(tmp_path: Path) 
     assert (made.folder / "src" / properties["includes"]).is_file()
 
 
+def test_two_arduino_libraries_serve_one_sketch(tmp_path: Path) -> None:
+    """Each is an archive, as its properties ask for, so their common runtime is linked once."""
+    requires_tool("gcc")
+    requires_tool("ar")
+    archives, include = [], []
+    for prefix in ("wake", "word"):
+        options = ExportOptions(prefix=prefix, layout=Layout.ARDUINO)
+        folder = export(tmp_path / prefix, options).folder
+        assert "dot_a_linkage=true" in (folder / "library.properties").read_text().splitlines()
+        build = tmp_path / f"{prefix}_build"
+        build.mkdir()
+        objects = compiled_library(folder, build, "gcc", [])
+        archives.append(str(tmp_path / f"{prefix}.a"))
+        run(["ar", "rcs", archives[-1], *map(str, objects)], tmp_path)
+        include.append(f"-I{folder / 'src'}")
+    (tmp_path / "sketch.c").write_text(
+        '#include "wake.h"\n#include "word.h"\n'
+        "int main(void) { return wake_invoke(0, 0) != 1 || word_invoke(0, 0) != 1; }\n"
+    )
+    run(["gcc", *include, "sketch.c", *archives, "-o", "sketch"], tmp_path)
+    run([str(tmp_path / "sketch")], tmp_path)
+
+
 def test_an_arduino_library_is_verified_like_any_export(tmp_path: Path) -> None:
-    """Byte for byte; a change below src is found, one of the sketch is allowed; it is replaced."""
+    """Byte for byte; a change below src is found, one of the sketch is allowed, and kept."""
     requires_tool("gcc")
     folder = export(tmp_path / "library", ARDUINO).folder
     assert verify(folder).passed
-    with (folder / "examples/classify/classify.ino").open("a") as sketch:
-        sketch.write("\n")
+    sketch = folder / "examples/classify/classify.ino"
+    written = sketch.read_text()
+    sketch.write_text(f"{written}\n")
     assert verify(folder).passed
     with (folder / "src/model.h").open("a") as header:
         header.write("\n")
     assert verify(folder).modified_files == ("src/model.h",)
+    with pytest.raises(ExportError, match=r"classify\.ino in .* as exported, found changes; move"):
+        export(tmp_path / "library", ExportOptions())
+    assert sketch.read_text() == f"{written}\n"
+    sketch.write_text(written)
     export(tmp_path / "library", ExportOptions())
     assert not (folder / "src").exists()
     (folder / "notes").mkdir()

@@ -1,6 +1,8 @@
 """Verification: a right export passes, and each kind of damage is found and named."""
 
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +11,17 @@ from conftest import requires_tool
 from numpy.typing import NDArray
 from random_models import random_images, random_model
 
-from sparse_search.deploy import export_c, verify
+from sparse_search.deploy import build, export_c, firmware, verify
 from sparse_search.deploy.build import find_compiler
 from sparse_search.deploy.certificate import read_certificates
+from sparse_search.deploy.cmsis_nn import library
+from sparse_search.deploy.cores import CORES
 from sparse_search.errors import ExportError, ToolMissingError, VerificationError
 from sparse_search.graph import Add, AvgPool2d, Conv2d, Dense, DepthwiseConv2d, Graph, Tensor
 from sparse_search.memory import plan_memory
 from sparse_search.quantized import QuantizedModel
 
+STUB = Path(__file__).parent / "cmsis_nn_stub"
 GRAPH = Graph(
     (
         Tensor("input", (7, 6, 2)),
@@ -233,3 +238,30 @@ def test_missing_compiler_names_packages() -> None:
         find_compiler({"PATH": ""})
     with pytest.raises(ToolMissingError, match="no-such-cc"):
         find_compiler({"PATH": "/usr/bin:/bin", "CC": "no-such-cc -m32"})
+
+
+def test_a_compiler_that_does_not_end_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named, whether it compiles, says its version, links or builds CMSIS-NN."""
+    requires_tool("ar")
+    slow = tmp_path / "slow-cc"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    for module, limit in (
+        *((build, "_COMPILE_TIMEOUT_S"), (build, "_VERSION_TIMEOUT_S")),
+        *((firmware, "_LINK_TIMEOUT_S"), (library, "_TIMEOUT_S")),
+    ):
+        monkeypatch.setattr(module, limit, 0.1)
+    compiler = build.Compiler((str(slow),), "")
+    core = replace(CORES["m4"], triple=str(tmp_path / "slow"))
+    environment = {library.CMSIS_NN_VARIABLE: str(STUB), "PATH": os.environ["PATH"]}
+    (tmp_path / "slow-gcc").symlink_to(slow)
+    for act in (
+        lambda: build.compile_c(compiler, [tmp_path / "x.c"], tmp_path / "x"),
+        lambda: find_compiler({**environment, "CC": str(slow)}),
+        lambda: firmware.link(core, [], tmp_path),
+        lambda: library.build_library(compiler, (), tmp_path, environment),
+    ):
+        with pytest.raises(VerificationError, match=r"slow-g?cc` to end within 0\.1 s"):
+            act()

@@ -118,7 +118,7 @@ def test_c_defines_the_table_once_and_equals_the_reference(
     plan = plan_memory(model)
     export = export_c(model, plan, tmp_path / "c", options=ExportOptions(optimize=optimize))
     text = "".join(path.read_text() for path in sorted(export.folder.glob("model*.[ch]")))
-    assert len(re.findall(r"int8_t model_\w+_codebook\[", text)) == 1
+    assert len(re.findall(r"int8_t\) model_\w+_codebook\[", text)) == 1
     assert len(re.findall(r"model_first_codebook,", text)) == 3
     images = random_images(np.random.default_rng(0), GRAPH, 8)
     certificate = verify(export.folder, images)

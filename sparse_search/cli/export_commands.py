@@ -47,6 +47,17 @@ def export(
     from ..memory import plan_memory
     from ..quantized import QuantizedModel
 
+    own = KernelLibrary.RUNTIME
+    if backend is not own and (max_mac_cost, count_code, optimize) != (None, False, "size"):
+        raise typer.BadParameter(
+            f"for --backend {own} only: encodings and --optimize; CMSIS-NN brings its own kernels"
+        )
+    if format is not Format.C:
+        c_only = (max_mac_cost, count_code, layout, backend, optimize, prefix)
+        if c_only != (None, False, Layout.PLAIN, own, "size", "model"):
+            raise typer.BadParameter(
+                "for --format c only: encodings, layout, backend, optimize and prefix"
+            )
     options = ExportOptions(prefix=prefix, layout=layout, optimize=optimize)
     if source.is_file():
         if candidate is not None:
@@ -55,9 +66,6 @@ def export(
     else:
         name, model, options = _model_of_run(source, candidate, data_dir, options)
     if format is not Format.C:
-        c_only = (max_mac_cost, count_code, layout, backend, prefix)
-        if c_only != (None, False, Layout.PLAIN, KernelLibrary.RUNTIME, "model"):
-            raise typer.BadParameter("for --format c only: encodings, layout, backend and prefix")
         console.print(f"{name} written to {write_model(model, format, out)}")
         return
     policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)

@@ -30,7 +30,9 @@ DataDir = Annotated[
 ]
 MaxMacCost = Annotated[
     float | None,
-    typer.Option(help="No layer may be more than this many times slower than with dense weights."),
+    typer.Option(
+        min=1, help="No layer may be more than this many times slower than with dense weights."
+    ),
 ]
 CountCode = Annotated[
     bool, typer.Option("--count-code", help="Choose encodings so that code counts as size, too.")

@@ -15,6 +15,7 @@ STRICT_FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-ped
 
 _CANDIDATES = ("cc", "gcc", "clang")
 _COMPILE_TIMEOUT_S = 300
+_VERSION_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ def find_compiler(environment: Mapping[str, str] = os.environ) -> Compiler:
 
     Raises:
         ToolMissingError: There is none; says how to install one.
+        VerificationError: It does not say its version.
     """
     asked = environment.get("CC", "").strip()
     names = [shlex.split(asked)] if asked else [[name] for name in _CANDIDATES]
@@ -48,11 +50,32 @@ def find_compiler(environment: Mapping[str, str] = os.environ) -> Compiler:
     )
 
 
+def run_tool(
+    command: Sequence[str], *, timeout_s: float, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a compiler or another tool of a build to its end, in ``folder``, whatever it returns.
+
+    Raises:
+        VerificationError: It does not end in time.
+    """
+    try:
+        return subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise VerificationError(
+            f"expected `{command[0]}` to end within {timeout_s} s, got no end; try again when the "
+            "machine is less busy"
+        ) from None
+
+
 def compiler_version(command: Sequence[str]) -> str:
-    """The first line that a compiler says about itself."""
-    result = subprocess.run(
-        [*command, "--version"], capture_output=True, text=True, timeout=60, check=False
-    )
+    """The first line that a compiler says about itself.
+
+    Raises:
+        VerificationError: It does not end.
+    """
+    result = run_tool([*command, "--version"], timeout_s=_VERSION_TIMEOUT_S)
     lines = result.stdout.splitlines()
     return lines[0].strip() if lines else "unknown"
 
@@ -75,7 +98,7 @@ def compile_c(
         flags: Further flags; they come after the strict ones.
 
     Raises:
-        VerificationError: The compiler refuses; carries its messages.
+        VerificationError: The compiler refuses, with its messages, or does not end.
     """
     command = [
         *compiler.command,
@@ -86,9 +109,7 @@ def compile_c(
         "-o",
         str(output),
     ]
-    result = subprocess.run(
-        command, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S, check=False
-    )
+    result = run_tool(command, timeout_s=_COMPILE_TIMEOUT_S)
     if result.returncode != 0:
         names = ", ".join(source.name for source in sources)
         raise VerificationError(

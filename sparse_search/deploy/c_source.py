@@ -97,12 +97,11 @@ def array(c_type: str, name: str, values: Sequence[int]) -> str:
     """Definition of a constant array of at least one integer.
 
     >>> print(array("int8_t", "model_conv1_values", [5, -7]))
-    static const SS_RODATA SS_UNPADDED int8_t model_conv1_values[2] = {
+    static const SS_RODATA SS_UNPADDED(int8_t) model_conv1_values[2] = {
         5, -7,
     };
     """
-    where = "SS_RODATA SS_UNPADDED" if C_TYPE_BYTES[c_type] == 1 else "SS_RODATA"
-    return f"static const {where} {c_type} {name}[{len(values)}] = {{\n{numbers(values)}\n}};"
+    return f"{_constant(c_type, name)}[{len(values)}] = {{\n{numbers(values)}\n}};"
 
 
 def rows(values: Sequence[Sequence[int]]) -> str:
@@ -123,7 +122,7 @@ def struct(c_type: str, name: str, fields: Mapping[str, int]) -> str:
     """Definition of a constant record of integers.
 
     >>> print(struct("ss_pool_geometry", "model_pool1_geometry", {"k_h": 2, "k_w": 2}))
-    static const SS_RODATA ss_pool_geometry model_pool1_geometry = {
+    static const SS_RODATA SS_UNPADDED(ss_pool_geometry) model_pool1_geometry = {
         .k_h = 2, .k_w = 2,
     };
     """
@@ -136,7 +135,11 @@ def struct(c_type: str, name: str, fields: Mapping[str, int]) -> str:
         subsequent_indent=_INDENT,
         break_on_hyphens=False,
     ).replace("\0", " ")
-    return f"static const SS_RODATA {c_type} {name} = {{\n{glued}\n}};"
+    return f"{_constant(c_type, name)} = {{\n{glued}\n}};"
+
+
+def _constant(c_type: str, name: str) -> str:
+    return f"static const SS_RODATA SS_UNPADDED({c_type}) {name}"
 
 
 def declaration(function: str, parameters: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import platform
-import re
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -29,19 +28,19 @@ from .manifest import (
     MODEL_NAME,
     Golden,
     Manifest,
+    adapted_files,
     exported_files,
     file_hash,
 )
+from .prefixes import check_prefix
 from .render import Source, render, runtime_files
 from .runtime_files import runtime_text
 
 BUILD_DIR_NAME = "build"
 """Where the exported Makefile compiles to."""
 
-_PREFIX = re.compile(r"[a-z][a-z0-9_]*")
-# Names that the runtime, main.c and the verification's own files take.
-_RESERVED_PREFIX = re.compile(r"(ss|harness)(_.*)?|main|verify_(main|model)")
 _GOLDEN_IMAGES = 4
+_MOST_CLASSES = 2**16 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +48,8 @@ class ExportOptions:
     """What an export says beside the model.
 
     Attributes:
-        prefix: Of every public C name and file; lower case. Two models in one firmware need two.
+        prefix: Of every public C name and file, as ``check_prefix`` takes it. Two models in one
+            firmware need two.
         golden_images: uint8 [n, H, W, C], n >= 1, run by the exported ``main.c``; None for
             random ones.
         class_names: One per output, or empty.
@@ -101,19 +101,24 @@ def export_c(
         model: What the C computes.
         plan: ``plan_memory(model)``; its policy decides how weights are encoded. Of a plan for
             one of CMSIS-NN's libraries the C calls CMSIS-NN, which is not part of the export.
-        out_dir: A new or empty folder, or an older export, which is replaced as a whole.
+        out_dir: A new or empty folder, or an older export, which is replaced as a whole, unless
+            somebody has adapted a file that shows how the model is used.
         options: What the export says beside the model.
 
     Raises:
         ExportError: The plan or the options do not fit the model, the runtime cannot hold the
-            model, or the folder holds files that no export wrote.
+            model, or the folder holds files that no export wrote, or that were adapted.
     """
     options = options or ExportOptions()
     folder = Path(out_dir).resolve()
     _check_options(model, options)
-    if options.layout is Layout.ARDUINO and plan.kernels is not KernelLibrary.RUNTIME:
+    for_speed = options.optimize == "speed"
+    if plan.kernels is not KernelLibrary.RUNTIME and (
+        for_speed or options.layout is Layout.ARDUINO
+    ):
+        where = "for speed" if for_speed else "in an Arduino library"
         raise ExportError(
-            "expected the runtime's own kernels in an Arduino library, got a plan for "
+            f"expected the runtime's own kernels {where}, got a plan for "
             f"{plan.kernels.value!r}; call plan_memory(model)"
         )
     _check_folder(folder)
@@ -171,12 +176,7 @@ def _golden_images(model: QuantizedModel, options: ExportOptions) -> NDArray[np.
 
 
 def _check_options(model: QuantizedModel, options: ExportOptions) -> None:
-    if not _PREFIX.fullmatch(options.prefix) or _RESERVED_PREFIX.fullmatch(options.prefix):
-        raise ExportError(
-            "expected a prefix of lower-case letters, digits and underscores that starts with a "
-            "letter, not with ss_ or harness_, and is neither main, verify_main nor verify_model, "
-            f"got {options.prefix!r}"
-        )
+    check_prefix(options.prefix)
     if options.optimize not in get_args(Optimize):
         raise ExportError(
             f"expected optimize to be one of {', '.join(get_args(Optimize))}, got "
@@ -187,6 +187,17 @@ def _check_options(model: QuantizedModel, options: ExportOptions) -> None:
         raise ExportError(
             f"expected {classes} class names, one per output, got {len(options.class_names)}"
         )
+    if classes > _MOST_CLASSES:
+        raise ExportError(
+            f"expected at most {_MOST_CLASSES:,} outputs, which the C counts in 16 bits, got "
+            f"{classes:,}; make the model smaller"
+        )
+    for name in options.class_names:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise ExportError(
+                f"expected class names in Unicode, got {name!r}, which was read from bytes that "
+                "are not UTF-8; rename the class"
+            )
     images = options.golden_images
     if images is not None and len(images) == 0:
         raise ExportError("expected at least one golden image, got none; pass None for random ones")
@@ -266,6 +277,12 @@ def _check_folder(folder: Path) -> None:
         raise ExportError(
             f"expected only files of an export in {folder}, found {', '.join(foreign)}; move "
             "them, since an export is replaced as a whole"
+        )
+    adapted = adapted_files(folder)
+    if adapted:
+        raise ExportError(
+            f"expected {', '.join(adapted)} in {folder} as exported, found changes; move what you "
+            "changed, or choose another folder, since an export is replaced as a whole"
         )
 
 

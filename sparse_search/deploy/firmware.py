@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import VerificationError
-from .build import STRICT_FLAGS, Compiler, compile_c, compiler_version
+from .build import STRICT_FLAGS, Compiler, compile_c, compiler_version, run_tool
 from .c_source import fill, numbers
 from .cores import EmulatedCore
 from .manifest import EXAMPLE_FILES, Manifest
@@ -68,7 +68,7 @@ def code_flags(core: EmulatedCore) -> tuple[str, ...]:
 def model_flags(core: EmulatedCore) -> tuple[str, ...]:
     """Those of the model's own C file where it has no loop over data.
 
-    For speed, compilers align records to words; for size, constants lie without gaps.
+    It is compiled for size, as its code is predicted.
     """
     return (*code_flags(core), "-Os")
 
@@ -102,11 +102,10 @@ def build_firmware(
     trace = (TRACE_FLAG,) if traced else ()
     main = HARNESS_DIR / "harness_main.c"
     least = f"-DHARNESS_STACK_BYTES={stack_bytes}"
-    sources = {
-        main: (*model_flags(core), least, *trace),
-        **model_sources(folder, manifest, core, trace),
-    }
-    return build_program(core, sources, build_dir, include=[folder], images=images)
+    model = model_sources(folder, manifest, core, trace)
+    sources = {main: (*model_flags(core), least, *trace), **model}
+    include = sorted({source.parent for source in model})
+    return build_program(core, sources, build_dir, include=include, images=images)
 
 
 def model_sources(
@@ -117,9 +116,9 @@ def model_sources(
     # Kernels that are specialised for speed are in the model's own file.
     own = f"{manifest.prefix}.c" if manifest.optimize == "size" else None
     return {
-        folder / name: (*(model_flags(core) if name == own else code_flags(core)), *flags)
-        for name in names
-        if name.endswith(".c")
+        path: (*(model_flags(core) if path.name == own else code_flags(core)), *flags)
+        for path in map(folder.joinpath, names)
+        if path.suffix == ".c"
     }
 
 
@@ -182,7 +181,8 @@ def link(core: EmulatedCore, objects: Sequence[Path], build_dir: Path) -> Path:
     """Links objects, those of the harness among them; returns the program.
 
     Raises:
-        VerificationError: The linker refuses: something is missing, or does not fit the memory.
+        VerificationError: The linker refuses: something is missing, or does not fit the memory. Or
+            it does not end.
     """
     template = "avr.ld" if core.emulator == "simavr" else "cortex_m.ld"
     script = build_dir / "memory.ld"
@@ -197,13 +197,8 @@ def link(core: EmulatedCore, objects: Sequence[Path], build_dir: Path) -> Path:
     script.write_text(fill((HARNESS_DIR / f"{template}.template").read_text(), values))
     elf = build_dir / "firmware.elf"
     command = [core.compiler, *core.flags, *_LINK_FLAGS, f"-Wl,-T,{script}"]
-    result = subprocess.run(
-        [*command, *map(str, objects), "-o", str(elf)],
-        capture_output=True,
-        text=True,
-        timeout=_LINK_TIMEOUT_S,
-        check=False,
-    )
+    command += [*map(str, objects), "-o", str(elf)]
+    result = run_tool(command, timeout_s=_LINK_TIMEOUT_S)
     if result.returncode != 0:
         raise VerificationError(
             f"{DOES_NOT_FIT} {core.title} with {core.flash.bytes} bytes of flash and "

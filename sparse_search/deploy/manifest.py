@@ -114,11 +114,24 @@ def exported_files(folder: Path) -> frozenset[str] | None:
     Reads no more of the manifest than it needs, so that an export of another version can be
     replaced too.
     """
+    hashes = _recorded(folder)
+    return None if hashes is None else frozenset({MANIFEST_NAME, CERTIFICATE_NAME, *hashes})
+
+
+def adapted_files(folder: Path) -> tuple[str, ...]:
+    """Names of the ``EXAMPLE_FILES`` of an export that somebody has changed, sorted."""
+    hashes = _recorded(folder) or {}
+    there = [name for name in sorted(EXAMPLE_FILES & {*hashes}) if (folder / name).is_file()]
+    return tuple(name for name in there if not _is_unchanged(folder / name, hashes[name]))
+
+
+def _recorded(folder: Path) -> Mapping[str, str] | None:
+    """SHA-256 by path of what an export, also of another version, wrote; None if it is none."""
     try:
         found = json.loads((folder / MANIFEST_NAME).read_bytes())
         if not found["format"].startswith("sparse_search.export."):
             return None
-        return frozenset({MANIFEST_NAME, CERTIFICATE_NAME, *found["files"]})
+        return dict(found["files"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -175,6 +188,9 @@ def modified_files(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(
         name
         for name, expected in sorted(files.items())
-        if name not in EXAMPLE_FILES
-        and not ((folder / name).is_file() and file_hash((folder / name).read_bytes()) == expected)
+        if name not in EXAMPLE_FILES and not _is_unchanged(folder / name, expected)
     )
+
+
+def _is_unchanged(path: Path, expected: str) -> bool:
+    return path.is_file() and file_hash(path.read_bytes()) == expected

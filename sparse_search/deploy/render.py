@@ -1,6 +1,6 @@
 """The text of every generated file of an export, from kernel calls. Writes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,13 @@ from .runtime_files import RUNTIME_DIR, files_for, inline_header
 from .weighted_kernels import inline_name, paired
 
 _COMPACT = """\
-# For speed, compilers align records to words, which would leave gaps. This file has no loop over
-# data.
+# This file has no loop over data, so it is compiled for size, as its code is predicted.
 $(BUILD)/{prefix}.o: COMPACT := $(if $(BARE_METAL),-Os)"""
+
+_ERRORS = """
+#ifdef __AVR_HAVE_ELPM__
+#define @UPPER@_ERROR_FLASH 4 /* a constant lies beyond 64 KB of flash, where it is not read */
+#endif"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,11 +124,15 @@ def template_values(source: Source) -> dict[str, str]:
         "OUTPUT_OFFSET": str(offsets[graph.output.name]),
         "WEIGHTS": str(sum(layer.weights for layer in plan.layers)),
         "NONZERO_WEIGHTS": str(sum(layer.nonzeros for layer in plan.layers)),
-        "ERRORS": "",
+        "ERRORS": c_source.fill(_ERRORS, {"UPPER": source.prefix.upper()}),
+        "AFTER_ERROR": "nothing has been read or written.",
         "COMPACT": _COMPACT.format(prefix=source.prefix) if source.optimize == "size" else "",
         "CLASS_NAMES": _class_names(source),
         "KERNEL_INCLUDES": "\n".join(f'#include "{header}"' for header in source.headers),
         "TABLES": "\n\n".join(_constants(source.prefix, step) for step in source.steps),
+        "FAR": " ||\n           ".join(
+            f"SS_IS_FAR({name})" for step in source.steps for name in _names(source.prefix, step)
+        ),
         "SPECIALISED": _all_specialised(source),
         "CALLS": "\n".join(
             _statements(source, index, step) for index, step in enumerate(source.steps)
@@ -171,6 +179,16 @@ def _constants(prefix: str, step: Step) -> str:
             if array.values.size and array.owner is None
         ]
     return "\n".join(parts)
+
+
+def _names(prefix: str, step: Step) -> Iterator[str]:
+    """Of the records and the arrays that one operator defines."""
+    stem = f"{prefix}_{step.identifier}"
+    for call in step.calls:
+        yield f"{stem}_{call.record_suffix}"
+        for array in call.arrays:
+            if array.values.size and array.owner is None:
+                yield f"{stem}_{array.suffix}"
 
 
 def _all_specialised(source: Source) -> str:

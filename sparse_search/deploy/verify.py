@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import VerificationError
+from ..memory import KernelLibrary
 from ..quantized import QuantizedModel
 from .build import STRICT_FLAGS, Compiler, find_compiler
 from .certificate import Certificate, drop_certificate, store_certificate
@@ -65,13 +66,19 @@ def verify(
     Raises:
         ExportError: The folder is not an export, or its model or manifest is damaged.
         ToolMissingError: There is no C compiler, or no emulator.
-        VerificationError: The core is not known; or the C code does not compile, does not fit the
-            core, or does not run to its end.
+        VerificationError: The core is not known, or emulated and the C calls CMSIS-NN; or the C
+            code does not compile, does not fit the core, or does not run to its end.
     """
     emulated = None if core == HOST else find_core(core)
     folder = Path(export_dir)
     manifest = read_manifest(folder)
     model = read_model(folder, manifest)
+    kernels = manifest.memory_plan["kernels"]
+    if emulated is not None and kernels != KernelLibrary.RUNTIME:
+        raise VerificationError(
+            f"expected an export with the runtime's own kernels for core {core}, got one that "
+            f"calls {kernels}; verify it on the host, or export the model without --backend"
+        )
     if images is None:
         images, labels = _own_images(manifest, random_images, seed), None
     _check_images(images, labels)

@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ...errors import ToolMissingError, VerificationError
-from ..build import Compiler
+from ..build import Compiler, run_tool
 
 CMSIS_NN_VARIABLE: Final = "SPARSE_SEARCH_CMSIS_NN_DIR"
 """Environment variable that names the checkout."""
@@ -39,7 +38,7 @@ def build_library(
 
     Raises:
         ToolMissingError: The environment names no checkout, or there is no archiver.
-        VerificationError: CMSIS-NN does not compile.
+        VerificationError: CMSIS-NN does not compile, or not in time.
     """
     folder = Path(environment.get(CMSIS_NN_VARIABLE) or ".").resolve()
     library = Library(folder / "Include", build_dir / "libcmsis-nn.a")
@@ -66,9 +65,7 @@ def build_library(
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-    )
+    done = run_tool(command, timeout_s=_TIMEOUT_S, folder=folder)
     if done.returncode != 0:
         raise VerificationError(
             f"expected CMSIS-NN to compile, got exit code {done.returncode} from "

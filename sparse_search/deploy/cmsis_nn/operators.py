@@ -1,7 +1,8 @@
 """Each operator as a C function of its own that calls CMSIS-NN; and its constants.
 
 A function returns 0 or an error code of the model. Where CMSIS-NN, as it was compiled, needs more
-scratch memory than was planned, nothing is computed: the plan was for another core.
+scratch memory than was planned, the operator computes nothing: the plan was for another core.
+Operators before it have run.
 """
 
 from dataclasses import dataclass

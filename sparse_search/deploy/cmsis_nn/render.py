@@ -13,6 +13,11 @@ _ERRORS = """
 #define @UPPER@_ERROR_SCRATCH 4 /* CMSIS-NN needs more scratch memory: planned for another core */
 #define @UPPER@_ERROR_KERNEL 5 /* CMSIS-NN refuses the parameters of an operator */"""
 
+# CMSIS-NN says what it needs, and refuses, operator by operator.
+_AFTER_ERROR = """\
+of the arena nothing has been read or written. The others come from an operator on the way: the
+ * input may be overwritten then, and there is no output."""
+
 # CMSIS-NN has no concatenation of tensors of different scales.
 _CONCAT = """
 static void requantize(const int8_t *input, size_t count, int32_t input_zero_point,
@@ -41,6 +46,7 @@ def render_cmsis_nn(source: Source) -> dict[str, str]:
     """
     values = template_values(source) | _values(source)
     values["ERRORS"] = c_source.fill(_ERRORS, values)
+    values["AFTER_ERROR"] = _AFTER_ERROR
     templates = {
         f"{source.prefix}.h": "model.h",
         f"{source.prefix}.c": "cmsis_nn_model.c",

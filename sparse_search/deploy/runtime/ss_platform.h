@@ -23,6 +23,11 @@
 #define SS_READ_U16(pointer) ((uint16_t)pgm_read_word(pointer))
 #define SS_READ_I32(pointer) ((int32_t)pgm_read_dword(pointer))
 #define SS_READ_U32(pointer) ((uint32_t)pgm_read_dword(pointer))
+#ifdef __AVR_HAVE_ELPM__
+/* Whether a constant lies beyond the 64 KB that these read. */
+#define SS_IS_FAR(constant) \
+    ((__extension__ pgm_get_far_address(constant)) + sizeof(constant) > 0x10000u)
+#endif
 #else
 #define SS_RODATA
 #define SS_READ_I8(pointer) (*(pointer))
@@ -33,11 +38,12 @@
 #define SS_READ_U32(pointer) (*(pointer))
 #endif
 
-/* Of arrays of bytes, which compilers that optimize for speed would align to words, with gaps. */
+/* The type of a constant, aligned as it must be and no more: compilers that optimize for speed would
+ * align arrays and records further, which leaves gaps. */
 #ifdef __GNUC__
-#define SS_UNPADDED __attribute__((aligned(1)))
+#define SS_UNPADDED(type) __attribute__((aligned(__alignof__(type)))) type
 #else
-#define SS_UNPADDED
+#define SS_UNPADDED(type) type
 #endif
 
 /* Only where it is an instruction or two: elsewhere a loop is shorter and as fast. Define

@@ -26,7 +26,7 @@
 
 static uint32_t memory[(TOTAL_BYTES + 3) / 4];
 static int8_t image[VERIFY_INPUT_BYTES];
-static int8_t first_output[VERIFY_OUTPUT_BYTES];
+static int8_t repeated[VERIFY_OUTPUT_BYTES];
 static size_t high_water_bytes;
 static unsigned long below;
 static unsigned long unstable;
@@ -91,11 +91,11 @@ int main(void)
         }
         fwrite(output, 1, VERIFY_OUTPUT_BYTES, stdout);
         if (REPEATED && index < 4) {
-            memcpy(first_output, output, VERIFY_OUTPUT_BYTES);
+            memcpy(repeated, output, VERIFY_OUTPUT_BYTES);
             if (run_painted(pattern ^ 0xFF) != 0) {
                 return 2;
             }
-            unstable += memcmp(first_output, output, VERIFY_OUTPUT_BYTES) != 0;
+            unstable += memcmp(repeated, output, VERIFY_OUTPUT_BYTES) != 0;
         }
     }
     fprintf(stderr, "high_water_bytes=%lu below=%lu unstable=%lu\n",
