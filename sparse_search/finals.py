@@ -14,12 +14,15 @@ import numpy as np
 
 from .architecture import Architecture
 from .candidate import Candidate, Evaluation, History, PruningStep, Rejection
+from .pareto import hypervolume
 from .space import PruningRange, SearchSpace
 
 FIRST_FINAL_ID = 100_000
 FURTHER_METHOD = "magnitude"
 _FURTHER_SPARSITIES = (0.1, 0.2)
 _ROUNDING = 1e-9
+# The worst members count, too.
+_CORNER = 1.1
 _ERROR = "val_error"
 # Of the way from the best error to that of guessing.
 _USEFUL_SHARE = 0.2
@@ -57,7 +60,7 @@ def plan_finals(
 ) -> list[Candidate]:
     """Final candidates that the study does not have yet; depends on nothing but the arguments.
 
-    For up to ``models`` useful members of the front, spread over the error: the member as it is,
+    For up to ``models`` useful members that stand for the front: the member as it is,
     then up to two more of its architecture that are pruned further. A member that fits only because
     it is pruned also gets the lowest sparsity that fits. All final candidates of one architecture
     have the same parent, so their training before pruning is the same, and may be done once.
@@ -74,7 +77,7 @@ def plan_finals(
     finals = [c.id for c in history.candidates if c.effort == "final"]
     next_id = max([FIRST_FINAL_ID, *(final + 1 for final in finals)])
     planned: list[Candidate] = []
-    members = spread(useful(front, space.class_count), models)
+    members = representatives(useful(front, space.class_count), models)
     for final in _all_finals(members, space, fits):
         if final.key not in known:
             known.add(final.key)
@@ -100,12 +103,26 @@ def useful(front: Sequence[Evaluation], class_count: int) -> list[Evaluation]:
     return [member for member in front if member.objectives[_ERROR] <= worst]
 
 
-def spread(front: Sequence[Evaluation], models: int) -> list[Evaluation]:
-    """Members at equal ranks apart, the first one included."""
+def representatives(front: Sequence[Evaluation], models: int) -> list[Evaluation]:
+    """Members that together stand for the front, the first one among them, in its order.
+
+    Each dominates the most of what those before it leave over (greedy hypervolume subset selection,
+    Guerreiro, Fonseca and Paquete 2016), in logarithms of all objectives between the least and the
+    largest: to halve the error counts as much at 1 % as at 10 %.
+    """
     if len(front) <= models:
         return [*front]
-    ranks = np.linspace(0, len(front) - 1, models).round().astype(int)
-    return [front[rank] for rank in ranks]
+    figures = np.array([[*member.objectives.values()] for member in front])
+    # No error at all counts as half of the smallest one.
+    floor = np.where(figures > 0, figures, np.inf).min(axis=0) / 2
+    logs = np.log(np.maximum(figures, np.where(np.isfinite(floor), floor, 1.0)))
+    scaled = (logs - logs.min(axis=0)) / np.maximum(np.ptp(logs, axis=0), _ROUNDING)
+    corner = np.full(scaled.shape[1], _CORNER)
+    chosen = [0]
+    while len(chosen) < models:
+        others = [i for i in range(len(front)) if i not in chosen]
+        chosen.append(max(others, key=lambda i: hypervolume(scaled[[*chosen, i]], corner)))
+    return [front[i] for i in sorted(chosen)]
 
 
 def _all_finals(

@@ -28,7 +28,7 @@ from typing import TypeAlias
 
 from .architecture import Architecture
 from .candidate import Candidate, Evaluation, History, Outcome, PruningStep, Recipe
-from .finals import Fits, settled, spread, useful
+from .finals import Fits, representatives, settled, useful
 from .interfaces import Pruner
 from .sparsity import STRUCTURED
 
@@ -106,8 +106,8 @@ class Path:
 def choose_models(front: Sequence[Evaluation], count: int, class_count: int) -> list[Evaluation]:
     """Models of a front whose paths are worth while, the most accurate one first.
 
-    One for each dense network, and none that has learned next to nothing; of too many, those at
-    equal ranks apart.
+    One for each dense network, and none that has learned next to nothing; of too many, those that
+    stand for the others.
 
     Args:
         front: By ascending error; without further pruned models.
@@ -117,7 +117,7 @@ def choose_models(front: Sequence[Evaluation], count: int, class_count: int) -> 
     networks: dict[tuple[Architecture, Recipe], Evaluation] = {}
     for member in useful(front, class_count):
         networks.setdefault((member.candidate.architecture, member.candidate.recipe), member)
-    return spread([*networks.values()], count)
+    return representatives([*networks.values()], count)
 
 
 def plan_paths(

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from .architecture import Architecture
 from .candidate import Candidate
 from .errors import ArchitectureError, StudyError
-from .finals import spread, useful
+from .finals import representatives, useful
 from .forecast import Forecaster
 from .record import StudyRecord
 from .search.feasible import Sieve
@@ -24,7 +24,7 @@ from .target import Limits
 Start: TypeAlias = Sequence[Architecture | Candidate]
 
 _MODELS = 8
-"""Of the front of another run, spread over the error."""
+"""Of the front of another run, those that stand for it."""
 
 _ADAPTER: TypeAdapter[tuple[Candidate, ...]] = TypeAdapter(tuple[Candidate, ...])
 
@@ -44,7 +44,7 @@ def read_start(path: Path) -> tuple[Candidate, ...]:
         front = sorted(record.front().evaluations, key=lambda e: e.objectives["val_error"])
         if not front:
             raise StudyError(f"expected a run with a front in {path}, its front is empty")
-        members = spread(useful(front, record.space.class_count), _MODELS)
+        members = representatives(useful(front, record.space.class_count), _MODELS)
         return tuple(_fresh(member.candidate) for member in members)
     try:
         content = json.loads(path.read_text())

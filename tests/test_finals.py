@@ -5,7 +5,7 @@ from dataclasses import replace
 import study_fakes as fakes
 
 from sparse_search.candidate import Candidate, Evaluation, History
-from sparse_search.finals import FIRST_FINAL_ID, plan_finals, search_history
+from sparse_search.finals import FIRST_FINAL_ID, plan_finals, representatives, search_history
 from sparse_search.space import PruningRange
 
 SPACE = replace(
@@ -71,11 +71,30 @@ def test_no_sparsity_above_what_the_space_allows() -> None:
     assert len(plan_finals(History(front), front, unpruned, lambda c: True, 3)) == 1
 
 
-def test_members_are_spread_and_include_the_lowest_error() -> None:
-    """Of many members those at equal ranks apart are taken, both ends among them."""
-    front = [member(number, number / 1000) for number in range(1, 12)]
-    assert [c.parent for c in plan(front, models=3)[:3]] == [1, 6, 11]
-    assert [c.parent for c in plan(front, models=1)[:1]] == [1]
+def sized(*figures: tuple[float, float]) -> list[Evaluation]:
+    """Members of these errors and sizes, from id 1."""
+    return [
+        replace(member(number, error), objectives={"val_error": error, "flash_bytes": size})
+        for number, (error, size) in enumerate(figures, start=1)
+    ]
+
+
+def test_members_that_stand_for_the_front_include_the_lowest_error() -> None:
+    """On an even front they are apart; where it bends they are those at the bend."""
+    even = sized(*((0.001 * 2.0**k, 4096.0 / 2.0**k) for k in range(7)))
+    assert [e.candidate.id for e in representatives(even, 3)] == [1, 4, 6]
+    assert [c.parent for c in plan(even, models=1)[:1]] == [1]
+    # The second one needs half of the flash at hardly more error, the third hardly less than that.
+    bent = sized((0.01, 2000), (0.011, 1000), (0.05, 980), (0.1, 900), (0.12, 300))
+    assert [e.candidate.id for e in representatives(bent, 3)] == [1, 2, 5]
+    assert representatives(bent, 5) == bent
+
+
+def test_an_error_of_zero_can_be_chosen_beside() -> None:
+    """It has no logarithm."""
+    found = representatives(sized((0.0, 900), (0.01, 500), (0.02, 400), (0.03, 100)), 2)
+    assert found[0].candidate.id == 1
+    assert len(found) == 2
 
 
 def test_a_member_that_needs_its_pruning_gets_the_lowest_sparsity_that_fits() -> None:

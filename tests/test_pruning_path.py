@@ -184,11 +184,15 @@ def member(candidate_id: int, error: float, sparsity: float = 0.0) -> Evaluation
 
 
 def test_one_model_of_each_network_is_chosen() -> None:
-    """The most accurate one; none that has learned next to nothing; spread over the rest."""
+    """The most accurate one, none that has learned next to nothing; some stand for others."""
     same = replace(member(1, 0.05, 0.3), candidate=replace(fakes.candidate(1, 0.3), id=9))
     front = [member(1, 0.02), member(2, 0.03), same, member(3, 0.06), member(4, 0.45)]
     assert [e.candidate.id for e in choose_models(front, 6, 2)] == [1, 2, 3]
-    assert [e.candidate.id for e in choose_models(front, 2, 2)] == [1, 3]
+    sizes = {1: 900.0, 2: 880.0, 3: 300.0, 4: 100.0, 9: 890.0}
+    sized = [
+        replace(e, objectives={**e.objectives, "flash_bytes": sizes[e.candidate.id]}) for e in front
+    ]
+    assert [e.candidate.id for e in choose_models(sized, 2, 2)] == [1, 3]
     assert choose_models([], 2, 2) == []
 
 
