@@ -14,6 +14,7 @@ from .shared import (
     log_to,
     parse_workers,
     show_certificates,
+    show_paths,
     show_pruning,
 )
 
@@ -102,7 +103,7 @@ def prune(
     if recorded == 0:
         console.print("complete: every step of these paths was there")
     console.print(front_table(delivery.front, record.limits))
-    console.print(f"table    {delivery.csv}\npicture  {delivery.png}\nC        {delivery.exports}/")
+    show_paths(table=delivery.csv, picture=delivery.png, C=f"{delivery.exports}/")
     show_pruning(delivery.gains, folder)
     show_certificates(delivery)
 

@@ -11,6 +11,7 @@ from ..presets import OWN_DATA, USUAL_BUDGET, BudgetName, find_preset
 from ..search.scalarization import Rule
 from ..target import MemoryDefinition, ModelDefinition
 from ..workers import Device
+from .paths import check_run_folder
 from .shared import (
     PAGE,
     DataDir,
@@ -19,10 +20,12 @@ from .shared import (
     Label,
     WorkersText,
     console,
+    loading,
     log_to,
     parse_workers,
     read_options,
     show_certificates,
+    show_paths,
     show_remarks,
 )
 
@@ -140,8 +143,11 @@ def run(
     candidates = candidates or spent.candidates
     definitions = Limits(None, None, size_definition, memory_definition)
     limits = _limits(target, max_ram, max_model_size, definitions, preset.limits)
-    with console.status(f"loading {dataset}"):
-        options = read_options(size, grey, label)
+    options = read_options(size, grey, label)
+    worker_count = parse_workers(workers)
+    if out is not None:
+        check_run_folder(out)
+    with loading(dataset):
         data = load_dataset(dataset, data_dir=data_dir, seed=seed, options=options)
     show_remarks(data)
     config = spent.config(data)
@@ -149,6 +155,7 @@ def run(
     if variation is not None:
         config = config.augmented(parse_augmentation(variation))
     folder = out or Path("runs") / (f"{data.name}-{budget}" if budget else data.name)
+    check_run_folder(folder)
     space, parts = SearchSpace.for_input(data.input_shape, data.class_count), defaults(limits, goal)
     study = Study(
         dataset=data,
@@ -158,7 +165,7 @@ def run(
         strategy_options=_strategy_options(strategy, folder, candidates, stages, scalarization),
         out=folder,
         seed=seed,
-        workers=parse_workers(workers),
+        workers=worker_count,
         device=device,
         early_stopping=early_stopping,
         final_models=final_models or spent.final_models,
@@ -190,8 +197,12 @@ def run(
     cards = health(study.record)
     console.print(health_table(cards))
     write_page(study.record, cards, folder / PAGE)
-    console.print(f"table    {delivery.csv}\npicture  {delivery.png}\nC        {delivery.exports}/")
-    console.print(f"page     {folder / PAGE}")
+    show_paths(
+        table=delivery.csv,
+        picture=delivery.png,
+        C=f"{delivery.exports}/",
+        page=folder / PAGE,
+    )
     show_certificates(delivery)
 
 
