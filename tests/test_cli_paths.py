@@ -135,7 +135,7 @@ def test_a_run_that_cannot_be_written_to_is_read(
     assert main_here("report", str(run)) == 0
     shown = capsys.readouterr().out
     assert "Pareto-optimal" in shown
-    assert f"note: table and pictures not written: {run}" in shown
+    assert f"note: table and pictures not written to {run}: permission" in shown
     assert main_here("report", str(run), "--html", "--out", str(tmp_path / "page")) == 0
     assert (tmp_path / "page" / "report.html").is_file()
     model = next((run / "models").iterdir())
@@ -158,7 +158,7 @@ def test_an_export_that_cannot_be_written_to_is_planned_and_verified(
     assert main_here("plan", str(export)) == 0
     shown = capsys.readouterr().out
     assert "in+weights" in shown
-    assert f"note: picture not written: {export}" in shown
+    assert f"note: picture not written to {export}" in shown
     assert main_here("plan", str(export), "--png", str(export / "arena.png")) == 1
     assert "cannot use" in capsys.readouterr().err
     assert main_here("verify", str(export)) == 0

@@ -88,7 +88,7 @@ def _write_tables(record: "StudyRecord") -> None:
         _, csv, png = write_front(record, record.test_errors())
         gains = write_pruning(record)
     except OSError as error:
-        note_unwritten("table and pictures", error)
+        note_unwritten("table and pictures", record.folder, error)
         found = pruning_gains(record.history(), record.front(), record.space, record.limits)
         show_pruning(found if found.paths else None, None)
     else:
@@ -163,6 +163,6 @@ def plan(
     except OSError as error:
         if png is not None:
             raise
-        note_unwritten("picture", error)
+        note_unwritten("picture", picture, error)
     else:
         show_paths(picture=picture)

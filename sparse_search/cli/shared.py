@@ -110,9 +110,9 @@ def note(text: str) -> None:
     console.print(f"[yellow]note:[/yellow] {escape(text)}", soft_wrap=True)
 
 
-def note_unwritten(what: str, error: OSError) -> None:
+def note_unwritten(what: str, place: Path, error: OSError) -> None:
     """Says that a result could not be written, where it is shown anyway."""
-    note(f"{what} not written: {error.filename}: {(error.strerror or str(error)).lower()}")
+    note(f"{what} not written to {place}: {(error.strerror or str(error)).lower()}")
 
 
 def show_paths(**paths: Path | str) -> None:
