@@ -1,5 +1,9 @@
 """What inspect finds: planted leaks, outliers and constants, compared with brute force."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from rich.console import Console
@@ -20,6 +24,7 @@ from sparse_search.inspection import (
 )
 from sparse_search.memory import plan_memory
 from sparse_search.report.inspection import balance_table, findings
+from sparse_search.sampling import simple_architectures
 from sparse_search.space import SearchSpace
 
 
@@ -149,6 +154,29 @@ def test_the_smallest_networks_decide_on_boards():
         assert board.arena_limit_bytes < found.least_arena.arena_bytes
     assert found.too_small
     assert find_feasibility(SearchSpace((1000, 1000, 1), 2)).boards == ()
+
+
+def test_the_smallest_networks_are_the_same_in_every_process():
+    """However texts are hashed there; of equally small ones the one with the fewest MACs."""
+    program = (
+        "from sparse_search.inspection import find_feasibility\n"
+        "from sparse_search.space import SearchSpace\n"
+        "found = find_feasibility(SearchSpace((8, 8, 1), 3))\n"
+        "print(found.least_flash.macs, found.least_arena.macs)\n"
+    )
+    shown = {
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2", "3")
+    }  # fmt: skip
+    assert len(shown) == 1
+    space = SearchSpace((8, 8, 1), 3)
+    plans = [plan_memory(space.build(a)) for a in simple_architectures(space)]
+    least = min((p.flash_bytes, p.arena_bytes, p.macs) for p in plans)
+    found = find_feasibility(space).least_flash
+    assert (found.flash_bytes, found.arena_bytes, found.macs) == least
 
 
 def test_tables_show_names_as_they_are():
