@@ -97,6 +97,7 @@ TEST = {"x_test": X_TEST, "y_test": Y_TEST}
         ({"images": X, "labels": Y, "class_names": np.array(["a", "b"])}, "from 0 to 1, found 2"),
         ({"images": X, "labels": Y * 2}, "found none of '1', '3'"),
         ({"images": X[:0], "labels": Y[:0]}, "at least one"),
+        ({"images": X, "labels": Y * 0}, "at least two classes, found 1"),
     ],
 )
 def test_unusable_content_is_refused_at_load(tmp_path, content, message):

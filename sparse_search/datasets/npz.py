@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..errors import DatasetError
 from .pixels import InputMap, fit_input_map, to_pixels
 from .source import RawDataset, Source
-from .split import Split, check_counts, check_every_class, class_indices
+from .split import Split, check_class_count, check_counts, check_every_class, class_indices
 from .stratify import TEST_FRACTION, TEST_SPLIT_SEED, stratified_split
 
 IMAGE_KEYS = ("x_train", "images", "mfcc")
@@ -55,6 +55,7 @@ def load(path: Path) -> RawDataset:
     label_where = f"{file}: {label_key}"
     labels, class_names = class_indices(read_array(file, label_key), named, label_where)
     coding = _Coding(class_names, fit_input_map(values, f"{file}: {image_key}"))
+    check_class_count(class_names, label_where)
     check_every_class(labels, class_names, label_where)
     train = _split(file, image_key, values, labels, coding)
     remarks: tuple[str, ...] = ()

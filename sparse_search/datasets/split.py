@@ -99,6 +99,16 @@ def check_label_range(labels: NDArray[Any], class_count: int, where: object) -> 
         )
 
 
+def check_class_count(class_names: Sequence[str], where: object) -> None:
+    """Refuses fewer than two classes."""
+    if len(class_names) < 2:
+        raise DatasetError(
+            f"{where}: expected at least two classes, found {len(class_names)} "
+            f"({', '.join(map(repr, class_names))}); a network tells classes apart: add "
+            "examples of another one"
+        )
+
+
 def check_every_class(labels: Labels, class_names: Sequence[str], where: object) -> None:
     """Refuses labels in which a class has no example."""
     missing = np.flatnonzero(np.bincount(labels, minlength=len(class_names)) == 0)
