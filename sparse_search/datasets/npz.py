@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from .pixels import InputMap, fit_input_map, to_pixels
+from .pixels import InputMap, fit_input_map, map_remark, scale_remark, to_pixels
 from .source import RawDataset, Source
 from .split import Split, check_class_count, check_counts, check_every_class, class_indices
 from .stratify import TEST_FRACTION, TEST_SPLIT_SEED, stratified_split
@@ -58,16 +58,19 @@ def load(path: Path) -> RawDataset:
     check_class_count(class_names, label_where)
     check_every_class(labels, class_names, label_where)
     train = _split(file, image_key, values, labels, coding)
-    remarks: tuple[str, ...] = ()
+    remarks = [map_remark(coding.input_map, image_key)]
     if _has_pair(file, keys, "x_test", "y_test"):
         _check_header(file, "x_test", "y_test", values)
+        remarks.append(_compare_scales(file, image_key, values, "x_test"))
         open_test = partial(_open_pair, file, "x_test", "y_test", coding)
     else:
         rest, test = stratified_split(train.labels, TEST_FRACTION, TEST_SPLIT_SEED, file)
         train = train.take(rest)
         open_test = partial(_open_held_out, file, image_key, label_key, coding)
-        remarks = (f"{file.name} has no test split: {len(test)} images are held out, fixed",)
+        remarks.append(f"{file.name} has no test split: {len(test)} images are held out, fixed")
     has_validation = _has_pair(file, keys, "x_val", "y_val")
+    if has_validation:
+        remarks.append(_compare_scales(file, image_key, values, "x_val"))
     return RawDataset(
         name=file.stem,
         class_names=class_names,
@@ -75,8 +78,16 @@ def load(path: Path) -> RawDataset:
         open_test=open_test,
         validation=_open_pair(file, "x_val", "y_val", coding) if has_validation else None,
         input_map=coding.input_map,
-        remarks=remarks,
+        remarks=tuple(remark for remark in remarks if remark is not None),
     )
+
+
+def _compare_scales(file: Path, image_key: str, values: NDArray[Any], other: str) -> str | None:
+    """A remark where another split is on another scale; of the test split all else stays closed."""
+    found = read_array(file, other)
+    if found.dtype.kind not in "uifb" or found.size == 0:
+        return None  # Refused where the split is opened.
+    return scale_remark(values, found, (image_key, other))
 
 
 def _open_pair(file: Path, image_key: str, label_key: str, coding: _Coding) -> Split:
