@@ -57,8 +57,24 @@ def test_limits_that_nothing_keeps_do_not_occupy_the_folder(tmp_path: Path) -> N
     done = call(*run, "--max-ram", "1KB", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert StudyRecord.open(tmp_path / "out").limits.ram_bytes == 1024
+    assert "the size of the model has no limit; --max-model-size or --target" in done.stdout
+    assert "the working memory has no limit" not in done.stdout
     failed = call(*run, "--max-ram", "2KB", cwd=tmp_path)
     assert "other settings" in failed.stderr
+    failed = call(*run, "--max-ram", "1KB", "--start", "out", cwd=tmp_path)
+    assert failed.returncode == 1
+    assert "expected another run for --start than out" in failed.stderr
+
+
+def test_a_run_of_more_candidates_than_asked_for_says_so(tmp_path: Path) -> None:
+    """Nothing is taken away, and nothing is claimed to be complete that is more."""
+    write_squares(tmp_path / "squares.npz")
+    run = ("run", "squares.npz", "--final-models", "1", "--out", "out", "--candidates")
+    assert call(*run, "3", cwd=tmp_path).returncode == 0
+    done = call(*run, "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "complete: all 3 candidates" in done.stdout
+    assert "the run had 3 candidates, which is more than the 1 asked for" in done.stdout
 
 
 def test_names_in_brackets_are_shown_as_they_are(tmp_path: Path) -> None:

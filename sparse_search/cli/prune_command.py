@@ -80,6 +80,7 @@ def prune(
         None if max_loss is None else max_loss / 100.0,
         _fractions(sparsities),
     )
+    worker_count = parse_workers(workers)
     data = load_stored(record.settings["dataset"], data_dir, record.settings["seed"])
     log_to(folder / "study.log")
     with StudyProgress(console) as progress:
@@ -90,7 +91,7 @@ def prune(
                 pruners=parts["pruners"],
                 objectives=parts["objectives"],
                 options=options,
-                workers=parse_workers(workers),
+                workers=worker_count,
                 device=device,
                 observer=progress,
             )

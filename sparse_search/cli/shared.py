@@ -45,7 +45,10 @@ ImageSize = Annotated[
 Grey = Annotated[bool, typer.Option("--grey", help="Images of a folder become grey.")]
 Label = Annotated[
     str | None,
-    typer.Option(help="Column of a .csv file with the classes; default: label, or the last one."),
+    typer.Option(
+        help="Column of a .csv file with the classes; default: label, or the last one if it alone "
+        "is text."
+    ),
 ]
 WorkersText = Annotated[
     str, typer.Option(help="Processes that evaluate, or `ray` for a running Ray cluster.")
