@@ -109,6 +109,10 @@ TEST = {"x_test": X_TEST, "y_test": Y_TEST}
     [
         ({"pictures": X, "labels": Y}, "one of the keys x_train, images, mfcc, found labels, pic"),
         ({"images": X}, "one of the keys y_train, labels"),
+        ({"data": X, "target": Y}, "is data meant to be images"),
+        ({"images": X, "target": Y}, "is target meant to be labels"),
+        ({"images": X, "labels": Y.astype(int) - 1}, "classes 0, 1, 2 and so on, found -1"),
+        ({"images": X, "labels": Y + 1}, "found none of '0' among 1 to 3; number them so"),
         ({"images": X, "mfcc": X, "labels": Y}, "found images, mfcc"),
         ({"images": X, "labels": Y, "x_test": X_TEST}, "found only x_test"),
         ({"images": X, "labels": Y, "y_val": Y}, "found only y_val"),
@@ -121,7 +125,10 @@ TEST = {"x_test": X_TEST, "y_test": Y_TEST}
         ({"images": X, "labels": Y, "x_test": X_TEST / 255, "y_test": Y_TEST}, "found float64"),
         ({"images": X.astype(object), "labels": Y}, "no Python objects"),
         ({"images": np.where(X == 3, np.nan, X), "labels": Y}, "images: expected finite"),
-        ({"images": X, "labels": Y, "class_names": np.array(["a", "b"])}, "from 0 to 1, found 2"),
+        (
+            {"images": X, "labels": Y, "class_names": np.array(["a", "b"])},
+            "found 2 names and labels up to 2",
+        ),
         ({"images": X, "labels": Y * 2}, "found none of '1', '3'"),
         ({"images": X[:0], "labels": Y[:0]}, "at least one"),
         ({"images": X, "labels": Y * 0}, "at least two classes, found 1"),

@@ -100,7 +100,10 @@ def test_conflicting_labels_are_counted_once_an_image():
     images = noise(5)
     train = split([images[0], images[0], images[1], images[2]], [0, 1, 0, 1])
     test = split([images[1], images[1], images[2], images[3]], [1, 1, 1, 0])
-    assert find_conflicts({"train": train, "test": test}) == 2
+    assert find_conflicts({"train": train, "test": test}) == (
+        {0: "image 0", 1: "image 1"},
+        {0: "image 2", 1: "image 0"},
+    )
 
 
 def test_outliers_have_the_score_of_their_definition():
@@ -212,6 +215,9 @@ def test_every_finding_is_a_sentence_with_a_level():
     )
     splits = {"train": data.train, "validation": data.validation, "test": data.open_test()}
     lines = {text.partition(":")[0]: level for level, text in findings(data, splits)}
+    texts = [text for _, text in findings(data, splits) if text.startswith("labels")]
+    assert "under more than one class: image" in texts[0]
+    assert "(often) = image" in texts[0]
     assert lines == {
         "balance": "good", "leaks": "warning", "labels": "warning", "outliers": "good",
         "constant": "good", "colour": "warning",

@@ -24,11 +24,15 @@ from numpy.typing import NDArray
 from ..errors import DatasetError
 from .pixels import InputMap, fit_input_map, map_remark, scale_remark, to_pixels
 from .source import RawDataset, Source
-from .split import Split, check_class_count, check_counts, check_every_class, class_indices
+from .split import Split, check_class_count, check_counts, check_every_class, class_indices, counted
 from .stratify import TEST_FRACTION, TEST_SPLIT_SEED, stratified_split
 
 IMAGE_KEYS = ("x_train", "images", "mfcc")
 LABEL_KEYS = ("y_train", "labels")
+_OTHER_KEYS = {
+    IMAGE_KEYS: ("data", "x", "X", "X_train", "features", "inputs"),
+    LABEL_KEYS: ("target", "targets", "y", "Y", "Y_train", "label", "classes"),
+}
 NAME_KEYS = ("class_names", "label_names")
 
 
@@ -53,7 +57,13 @@ def load(path: Path) -> RawDataset:
     values = read_array(file, image_key)
     named = tuple(map(str, read_array(file, name_key))) if name_key else None
     label_where = f"{file}: {label_key}"
-    labels, class_names = class_indices(read_array(file, label_key), named, label_where)
+    numbers = read_array(file, label_key)
+    if named and numbers.dtype.kind in "iu" and numbers.size and numbers.max() >= len(named):
+        raise DatasetError(
+            f"{file}: expected a name in {name_key} for each class of {label_key}, found "
+            f"{counted(len(named), 'name')} and labels up to {numbers.max()}; add the other names"
+        )
+    labels, class_names = class_indices(numbers, named, label_where)
     coding = _Coding(class_names, fit_input_map(values, f"{file}: {image_key}"))
     check_class_count(class_names, label_where)
     check_every_class(labels, class_names, label_where)
@@ -168,9 +178,11 @@ def _header(file: Path, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _choose(file: Path, keys: Iterable[str], accepted: tuple[str, ...]) -> str:
     found = [key for key in accepted if key in keys]
     if len(found) != 1:
+        other = next((key for key in keys if key in _OTHER_KEYS[accepted]), None)
+        hint = f": is {other} meant to be {accepted[1]}?" if other and not found else ""
         raise DatasetError(
             f"{file}: expected one of the keys {', '.join(accepted)}, found "
-            f"{', '.join(found or sorted(keys)) or 'none'}; save the arrays under these names"
+            f"{', '.join(found or sorted(keys)) or 'none'}; save the arrays under these names{hint}"
         )
     return found[0]
 
