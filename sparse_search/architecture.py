@@ -9,6 +9,7 @@ exist.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import Field, TypeAdapter, ValidationError
 
 from .errors import ArchitectureError
+from .json_errors import describe, unknown_keys
 
 PaddingMode: TypeAlias = Literal["same", "valid"]
 PoolKind: TypeAlias = Literal["none", "max", "average", "max3", "max4"]
@@ -228,15 +230,22 @@ class Architecture:
         """Reads ``to_json``'s text.
 
         Raises:
-            ArchitectureError: The text is not a valid architecture; says where.
+            ArchitectureError: The text is not a valid architecture, or has keys that none has; says
+                where.
         """
         try:
-            return _ADAPTER.validate_json(text)
+            architecture = _ADAPTER.validate_json(text)
         except ValidationError as error:
-            details = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in error.errors()
+            raise ArchitectureError(f"not a valid architecture: {describe(error)}") from None
+        given = json.loads(text)
+        unknown = [*unknown_keys(given, _ADAPTER.dump_python(architecture, mode="json"))]
+        if unknown or "blocks" not in given:
+            found = f"unknown keys: {', '.join(unknown)}" if unknown else "no blocks"
+            raise ArchitectureError(
+                "not a valid architecture: expected blocks, and maybe hidden, head and input, "
+                f"found {found}"
             )
-            raise ArchitectureError(f"not a valid architecture: {details}") from None
+        return architecture
 
     @property
     def layer_count(self) -> int:

@@ -23,6 +23,7 @@ from .datasets.source import DEFAULT_VALIDATION_FRACTION, RawDataset
 from .datasets.split import (
     Images,
     Split,
+    check_class_count,
     check_counts,
     check_every_class,
     check_label_range,
@@ -112,6 +113,7 @@ class Dataset:
             validation=_convert(validation, *coding, "validation arrays") if validation else None,
             input_map=input_map,
         )
+        check_class_count(names, "training arrays")
         return _assemble(raw, "arrays", AS_IT_IS, seed, validation_fraction)
 
     @property

@@ -20,6 +20,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, TypeAdapter, ValidationError
 
 from .errors import GraphError
+from .json_errors import describe
 
 Shape: TypeAlias = tuple[int, int, int]
 Padding: TypeAlias = tuple[int, int, int, int]
@@ -332,8 +333,7 @@ class Graph:
         try:
             return _ADAPTER.validate_json(text)
         except ValidationError as error:
-            details = "; ".join(f"{e['loc']}: {e['msg']}" for e in error.errors())
-            raise GraphError(f"not a valid graph: {details}") from None
+            raise GraphError(f"not a valid graph: {describe(error)}") from None
 
     def hash(self) -> str:
         """Twelve hexadecimal digits that identify the graph in files."""

@@ -11,8 +11,10 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import socket
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -55,7 +57,11 @@ class Journal:
 
     @staticmethod
     def create(path: Path, settings: Settings) -> "Journal":
-        """Opens the journal; makes it, with these settings, where there is none."""
+        """Opens the journal; makes it, with these settings, where there is none.
+
+        Settings of a study without candidates, which nobody works on, are replaced: nothing was
+        made with them.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         journal = Journal(path)
         with journal._connect(create=True) as db:
@@ -65,10 +71,12 @@ class Journal:
             if _is_blank(db):
                 for statement in _TABLES.split(";"):
                     db.execute(statement)
-                rows = [(name, _dump(value)) for name, value in settings.items()]
-                db.executemany("INSERT INTO settings VALUES (?, ?)", rows)
+                _write_settings(db, settings)
                 db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
                 db.execute(f"PRAGMA user_version={_VERSION}")
+            elif _is_unused(db):
+                with contextlib.suppress(StudyLockedError), lock_study(path.parent):
+                    _write_settings(db, settings)
             db.execute("COMMIT")
         return Journal.open(path)
 
@@ -82,7 +90,7 @@ class Journal:
         if not path.is_file():
             raise StudyError(f"expected a study at {path}, found none; give the folder of a run")
         journal = Journal(path)
-        with journal._connect() as db:
+        with journal._read() as db:
             application, version = _pragma(db, "application_id"), _pragma(db, "user_version")
             if _is_blank(db):
                 raise StudyError(f"expected a study at {path}, found an empty file; remove it")
@@ -103,24 +111,24 @@ class Journal:
 
     @staticmethod
     def begun(path: Path) -> bool:
-        """Whether a study was made there; not if its creation was interrupted.
+        """Whether a study was made there and has candidates.
 
         Raises:
             StudyError: The file is damaged.
         """
         if not path.is_file():
             return False
-        with Journal(path)._connect() as db:
-            return not _is_blank(db)
+        with Journal(path)._read() as db:
+            return not (_is_blank(db) or _is_unused(db))
 
     def settings(self) -> dict[str, Json]:
         """What the study was created with."""
-        with self._connect() as db, _valid_json(self.path):
+        with self._read() as db, _valid_json(self.path):
             return {n: json.loads(t) for n, t in db.execute("SELECT name, json FROM settings")}
 
     def history(self) -> History:
         """Every outcome, and every candidate without one, each by candidate id."""
-        with self._connect() as db, _valid_json(self.path):
+        with self._read() as db, _valid_json(self.path):
             rows = db.execute(
                 "SELECT candidates.json, outcomes.json FROM candidates "
                 "LEFT JOIN outcomes ON outcomes.candidate = candidates.id ORDER BY candidates.id"
@@ -159,7 +167,7 @@ class Journal:
 
     def measurements(self, metric: str) -> dict[int, float]:
         """Recorded values of a metric by candidate id."""
-        with self._connect() as db:
+        with self._read() as db:
             query = "SELECT candidate, value FROM measurements WHERE metric = ?"
             return dict(db.execute(query, (metric,)).fetchall())
 
@@ -178,9 +186,35 @@ class Journal:
             db.execute(statement, row)
 
     @contextlib.contextmanager
-    def _connect(self, create: bool = False) -> Iterator[sqlite3.Connection]:
-        """A connection that commits every statement; its errors in words."""
-        uri = f"{self.path.resolve().as_uri()}?mode={'rwc' if create else 'rw'}"
+    def _read(self) -> Iterator[sqlite3.Connection]:
+        """A connection for reading, also where nothing can be written.
+
+        SQLite has files beside the journal even for a reader. Where there can be none, a copy is
+        read.
+        """
+        if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+            with self._connect() as db:
+                yield db
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            for suffix in ("-wal", ""):
+                file = self.path.with_name(self.path.name + suffix)
+                if file.is_file():
+                    shutil.copyfile(file, Path(folder, file.name))
+            with self._connect(file=Path(folder, self.path.name)) as db:
+                yield db
+
+    @contextlib.contextmanager
+    def _connect(
+        self, create: bool = False, file: Path | None = None
+    ) -> Iterator[sqlite3.Connection]:
+        """A connection that commits every statement; its errors in words.
+
+        Args:
+            create: Whether the file is made where there is none.
+            file: A copy of it; None for the file itself.
+        """
+        uri = f"{(file or self.path).resolve().as_uri()}?mode={'rwc' if create else 'rw'}"
         try:
             db = sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
             with contextlib.closing(db):
@@ -206,6 +240,20 @@ def _is_blank(db: sqlite3.Connection) -> bool:
     """Whether the file holds nothing yet, be it because its creation was interrupted."""
     (count,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return bool(count == 0) and bool(_pragma(db, "user_version") == 0)
+
+
+def _is_unused(db: sqlite3.Connection) -> bool:
+    """Whether the file is a journal of ours without candidates."""
+    if _pragma(db, "application_id") != _APPLICATION_ID or _pragma(db, "user_version") > _VERSION:
+        return False
+    (count,) = db.execute("SELECT count(*) FROM candidates").fetchone()
+    return bool(count == 0)
+
+
+def _write_settings(db: sqlite3.Connection, settings: Settings) -> None:
+    rows = [(name, _dump(value)) for name, value in settings.items()]
+    db.execute("DELETE FROM settings")
+    db.executemany("INSERT INTO settings VALUES (?, ?)", rows)
 
 
 def _pragma(db: sqlite3.Connection, name: str) -> Any:

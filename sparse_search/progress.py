@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -106,7 +107,7 @@ def describe(outcome: Outcome) -> str:
             f"{figures['arena_bytes']:>8,.0f} B arena  {outcome.seconds:5.0f} s"
         )
     else:
-        found = f"{outcome.kind}: {outcome.reason}"
+        found = escape(f"{outcome.kind}: {outcome.reason}")
     return f"{candidate.id:>7}  {found}  {_origin(candidate)}"
 
 

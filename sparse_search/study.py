@@ -49,7 +49,8 @@ class Study:
         dataset: What networks learn; the search never opens its test split.
         space: What may be proposed.
         objectives: What is minimised.
-        out: The run's folder; created, or continued if it holds a study with equal settings.
+        out: The run's folder; created, or continued if it holds a study with equal settings. One
+            without candidates is replaced.
         morphisms: How candidates are derived from earlier ones.
         pruners: Pruning methods that the space names.
         limits: What a model must keep; a candidate that is predicted not to is never trained.
@@ -136,8 +137,9 @@ class Study:
             parts={"objectives": objectives, "pruners": pruners, "morphisms": morphisms},
         )
         self._journal = Journal.create(Path(out) / DATABASE, settings)
-        check_settings(Path(out), self._journal.settings(), settings)
         self._record = StudyRecord(Path(out), self._journal)
+        self._settings = settings
+        self._check_settings()
 
     def _evaluator(
         self, pruners: Sequence[Pruner], config: "EvaluationConfig", folder: Path
@@ -194,8 +196,12 @@ class Study:
             open_workers(self._workers, self._evaluate) as workers,
             lock_study(self._record.folder),
         ):
+            self._check_settings()  # Until there is a candidate, another call may replace them.
             phase = Phase(self._journal, self._forecaster, self._limits, workers, observer)
             return self._search(candidates, phase) + self._finish(phase)
+
+    def _check_settings(self) -> None:
+        check_settings(self._record.folder, self._journal.settings(), self._settings)
 
     def front(self) -> ParetoFront:
         """Pareto-optimal models that keep the limits: searched, trained longer, pruned further."""
@@ -299,10 +305,8 @@ def _stored_options(database: Path, strategy: str) -> object | None:
 
 
 def _stored_settings(database: Path) -> Mapping[str, Any]:
-    """Settings of the study in the file; empty if there is none."""
-    if not database.is_file():
-        return {}
+    """Settings of the study in the file; empty if there is none, or none that has begun."""
     try:
-        return Journal.open(database).settings()
+        return Journal.open(database).settings() if Journal.begun(database) else {}
     except StudyError:
         return {}  # What is wrong with the file is said where the journal is opened to be used.

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # is the same, wherever it comes from and however it was read.
 _INFORMATION = ("version", "dataset.source", "dataset.options", "dataset.images")
 
+# Characters of a value that a message shows.
+_LONGEST = 200
+
 
 class Named(Protocol):
     """A morphism, pruner, objective or strategy: its name is what a study records."""
@@ -121,4 +124,20 @@ def _differences(name: str, stored: Any, wanted: Any) -> Iterator[tuple[str, str
             inner = f"{name}.{key}" if name else key
             yield from _differences(inner, stored.get(key), wanted.get(key))
     elif stored != wanted:
-        yield name, repr(stored), repr(wanted)
+        yield name, *_shown(stored, wanted)
+
+
+def _shown(stored: Any, wanted: Any) -> tuple[str, str]:
+    """Both values; of long lists only how many entries they have."""
+    texts = repr(stored), repr(wanted)
+    if max(map(len, texts)) <= _LONGEST:
+        return texts
+    ours, theirs = _in_short(stored), _in_short(wanted)
+    return ours, theirs if ours != theirs else f"{theirs} that differ"
+
+
+def _in_short(value: Any) -> str:
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    text = "none" if value is None else repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

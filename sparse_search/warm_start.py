@@ -17,6 +17,7 @@ from .candidate import Candidate
 from .errors import ArchitectureError, StudyError
 from .finals import representatives, useful
 from .forecast import Forecaster
+from .json_errors import describe, unknown_keys
 from .record import StudyRecord
 from .search.feasible import Sieve
 from .target import Limits
@@ -47,22 +48,31 @@ def read_start(path: Path) -> tuple[Candidate, ...]:
         members = representatives(useful(front, record.space.class_count), _MODELS)
         return tuple(_fresh(member.candidate) for member in members)
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StudyError(f"expected a run folder or a JSON file in {path}: {error}") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StudyError(f"expected a run folder or a JSON file in {path}: {reason}") from None
     return tuple(
         _parse(part, path) for part in (content if isinstance(content, list) else [content])
     )
 
 
 def _parse(content: Any, path: Path) -> Candidate:
-    text = json.dumps(content)
     try:
-        if isinstance(content, dict) and "architecture" in content:
-            return _fresh(Candidate.from_json(json.dumps({"id": 0, **content})))
-        return _fresh(Candidate(0, Architecture.from_json(text)))
+        if not (isinstance(content, dict) and "architecture" in content):
+            return _fresh(Candidate(0, Architecture.from_json(json.dumps(content))))
+        candidate = Candidate.from_json(json.dumps({"id": 0, **content}))
+        Architecture.from_json(json.dumps(content["architecture"]))  # knows its keys
     except (ArchitectureError, ValidationError) as error:
-        raise StudyError(f"expected an architecture or a candidate in {path}: {error}") from None
+        reason = describe(error) if isinstance(error, ValidationError) else str(error)
+        raise StudyError(f"expected an architecture or a candidate in {path}: {reason}") from None
+    unknown = [*unknown_keys(content, json.loads(candidate.to_json()))]
+    if unknown:
+        raise StudyError(
+            f"expected an architecture or a candidate in {path}, found unknown keys: "
+            f"{', '.join(unknown)}"
+        )
+    return _fresh(candidate)
 
 
 def _fresh(candidate: Candidate) -> Candidate:

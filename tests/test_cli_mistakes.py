@@ -1,5 +1,6 @@
 """The command line where it is used wrongly."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from test_cli import call
         (("run", "digits", "--max-ram", "2 potatoes"), "2KB"),
         (("run", "digits", "--target", "arduino"), "uno"),
         (("run", "digits", "--augment", "rotat 3"), "rotate"),
+        (("run", "digits", "--max-model-size", "2 potatoes"), "--max-model-size: expected"),
+        (("run", "nothing", "--max-ram", "2 potatoes"), "--max-ram: expected"),
+        (("run", "nothing", "--start", "none.json"), "none.json"),
+        (("run", "nothing", "--strategy", "magic"), "a strategy among sparse"),
+        (("run", "minst"), "did you mean mnist?"),
+        (("inspect", "CIFAR10"), "did you mean cifar10?"),
         (("report", "nowhere"), "nowhere"),
         (("prune", "nowhere"), "nowhere"),
         (("verify", "nowhere"), "nowhere"),
@@ -26,6 +33,12 @@ from test_cli import call
         "size",
         "board",
         "augment",
+        "model-size",
+        "size-before-data",
+        "start-before-data",
+        "strategy-before-data",
+        "name",
+        "case",
         "report",
         "prune",
         "verify",
@@ -72,3 +85,15 @@ def test_a_folder_that_hides_a_part_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "pruning" in done.stderr
     assert "rename" in done.stderr
+
+
+def test_the_package_is_a_command(tmp_path: Path) -> None:
+    """With python -m sparse_search it is the command line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sparse_search", "--version"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.stdout.startswith("sparse-search 0.")
+    assert "if it alone is text" in " ".join(call("inspect", "--help").stdout.split()).replace(
+        " │ │ ", " "
+    )

@@ -191,8 +191,8 @@ IMAGES, LABELS = arrays()
     [
         (IMAGES[:59], LABELS, {}, "found 59 images and 60 labels"),
         (IMAGES[:0], LABELS[:0], {}, "expected at least one image, found shape"),
-        (IMAGES, LABELS - 1, {}, "found -1 at position"),
-        (IMAGES, LABELS + 2**40, {}, "labels from 0 to 59"),
+        (IMAGES, LABELS - 1, {}, "and so on, found -1; number"),
+        (IMAGES, LABELS + 2**40, {}, "found none of '0', '1'.* among 1099511627776 to"),
         (IMAGES, LABELS * 2, {}, "found none of '1', '3'"),
         (IMAGES, LABELS / 2, {}, "expected integer or text labels"),
         (IMAGES, np.eye(3)[LABELS], {}, "argmax"),

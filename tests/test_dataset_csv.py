@@ -109,14 +109,19 @@ def test_a_folder_of_tables_keeps_its_splits(tmp_path):
     ("frame", "message"),
     [
         (LABELLED.assign(volts=["1,5"] * 60), r"text in 'volts', such as '1,5' in row 1.*point"),
-        (LABELLED.assign(volts=["1"] * 7 + ["NA"] * 53), r"text in 'volts', such as 'NA' in row 8"),
-        (FRAME.assign(volts=[np.nan] + [1.0] * 59), r"found nan in row 1, column 'volts'"),
+        (
+            LABELLED.assign(volts=["1"] * 7 + ["NA"] * 53),
+            r"found NA in row 8, column 'volts' \(53 cells",
+        ),
+        (LABELLED.assign(volts=["1"] * 59 + ["NaN"]), r"found NaN in row 60.*\(1 cell in all"),
+        (FRAME.rename(columns={"kind": "Label"})[["Label", "volts"]], "is it 'Label'?"),
+        (FRAME.assign(volts=[np.nan] + [1.0] * 59), r"found none in row 1, column 'volts'"),
         (FRAME.assign(kind=[None, *FRAME["kind"][1:]]), "found none in row 1"),
         (FRAME.assign(label=FRAME["volts"]), "fractions such as"),
         (FRAME.assign(kind="good"), "at least two classes"),
         (FRAME.assign(kind=["rare", *FRAME["kind"][1:]]), "found 1 of 'rare'"),
         (FRAME.iloc[:0], "0 rows"),
-        (FRAME[["kind"]], "1 columns"),
+        (FRAME[["kind"]], "1 column;"),
         (FRAME.assign(volts=1, grams=2, on=3), "at least one column that varies"),
     ],
 )
@@ -142,4 +147,11 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
     for content in (b"", b"a,label\n\xff\xfe\x00,b\n", b'a,label\n"1,2\n3'):
         path.write_bytes(content)
         with pytest.raises(DatasetError, match=r"a\.csv"):
+            load_dataset(path)
+    for content, message in (
+        ("a,label\n1,é\n".encode("latin-1"), "another encoding; save it again as UTF-8"),
+        (b"a,label\n1,x\n1,2,x\n", "expected 2 cells in each line.*found 3 in line 3"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DatasetError, match=message):
             load_dataset(path)

@@ -162,10 +162,22 @@ def test_unreadable_images_are_left_out_and_named(tmp_path):
     data = load_dataset(tmp_path)
     (remark,) = [remark for remark in data.remarks if "cannot be read" in remark]
     assert remark.startswith(("2 files", "3 files"))
-    assert "x/text.png (UnidentifiedImageError" in remark
+    assert "x/text.png (no image that can be decoded)" in remark
     assert "y/empty.jpg" in remark
     splits = (data.train, data.validation, data.open_test())
     assert sorted(number for split in splits for number in numbers(split)) == [*range(80)]
+
+
+def test_a_link_to_nothing_and_a_single_other_file_are_named(tmp_path):
+    """In words and in the singular."""
+    write_classes(tmp_path, {"x": 40, "y": 40})
+    (tmp_path / "x" / "link.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "y" / "notes.txt").touch()
+    remarks = load_dataset(tmp_path).remarks
+    assert "1 file is no image and is left out: notes.txt" in remarks
+    (remark,) = [remark for remark in remarks if "cannot be read" in remark]
+    assert "1 file cannot be read" in remark
+    assert "x/link.png (a link to a file that is not there)" in remark
 
 
 def test_an_unreadable_test_image_is_left_out_when_it_is_opened(tmp_path, caplog):

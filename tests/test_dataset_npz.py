@@ -18,6 +18,10 @@ def made(count=60, classes=3, seed=0):
 
 X, Y = made()
 X_TEST, Y_TEST = made(30, seed=1)
+TEST_AS = {
+    dtype: {"x_test": X_TEST.astype(dtype), "y_test": Y_TEST}
+    for dtype in (np.float32, np.int16, np.uint16)
+}
 
 
 def test_all_splits_of_a_file_are_kept(tmp_path):
@@ -65,6 +69,29 @@ def test_features_become_images_by_the_training_range(tmp_path):
     np.testing.assert_array_equal(dataset.open_test().images, dataset.to_pixels(values * 9))
 
 
+def test_a_range_that_decides_on_pixels_is_remarked(tmp_path):
+    """Of whatever is not uint8, which is taken as it is."""
+    for dtype in (np.float32, np.int16, np.uint16):
+        np.savez(tmp_path / "t.npz", x_train=(X // 2).astype(dtype), y_train=Y, **TEST_AS[dtype])
+        (remark,) = load_dataset(tmp_path / "t.npz").remarks
+        assert "x_train are mapped to 0 .. 255 by their range, 0 .. 127" in remark
+    np.savez(tmp_path / "t.npz", x_train=X, y_train=Y, x_test=X_TEST, y_test=Y_TEST)
+    assert load_dataset(tmp_path / "t.npz").remarks == ()
+
+
+@pytest.mark.parametrize("split", ["test", "val"])
+def test_splits_on_different_scales_are_remarked(tmp_path, split):
+    """Pixels beside fractions, in whichever split; of a few times the range no word is said."""
+    images = X.astype(np.float32)
+    for other, expected in ((X_TEST / 255, True), (X_TEST * 3.0, False)):
+        arrays = {f"x_{split}": other.astype(np.float32), f"y_{split}": Y_TEST}
+        np.savez(tmp_path / "s.npz", x_train=images, y_train=Y, **arrays)
+        remarks = load_dataset(tmp_path / "s.npz").remarks
+        found = [remark for remark in remarks if "prepared in the same way" in remark]
+        assert bool(found) == expected
+        assert all(f"x_train lies in 0 .. 255, x_{split} in 0 .. 1" in text for text in found)
+
+
 def test_text_labels_share_one_order(tmp_path):
     """The test split's labels are read with the training split's classes."""
     words = np.array(["b", "a", "c"])
@@ -82,6 +109,10 @@ TEST = {"x_test": X_TEST, "y_test": Y_TEST}
     [
         ({"pictures": X, "labels": Y}, "one of the keys x_train, images, mfcc, found labels, pic"),
         ({"images": X}, "one of the keys y_train, labels"),
+        ({"data": X, "target": Y}, "is data meant to be images"),
+        ({"images": X, "target": Y}, "is target meant to be labels"),
+        ({"images": X, "labels": Y.astype(int) - 1}, "classes 0, 1, 2 and so on, found -1"),
+        ({"images": X, "labels": Y + 1}, "found none of '0' among 1 to 3; number them so"),
         ({"images": X, "mfcc": X, "labels": Y}, "found images, mfcc"),
         ({"images": X, "labels": Y, "x_test": X_TEST}, "found only x_test"),
         ({"images": X, "labels": Y, "y_val": Y}, "found only y_val"),
@@ -94,9 +125,13 @@ TEST = {"x_test": X_TEST, "y_test": Y_TEST}
         ({"images": X, "labels": Y, "x_test": X_TEST / 255, "y_test": Y_TEST}, "found float64"),
         ({"images": X.astype(object), "labels": Y}, "no Python objects"),
         ({"images": np.where(X == 3, np.nan, X), "labels": Y}, "images: expected finite"),
-        ({"images": X, "labels": Y, "class_names": np.array(["a", "b"])}, "from 0 to 1, found 2"),
+        (
+            {"images": X, "labels": Y, "class_names": np.array(["a", "b"])},
+            "found 2 names and labels up to 2",
+        ),
         ({"images": X, "labels": Y * 2}, "found none of '1', '3'"),
         ({"images": X[:0], "labels": Y[:0]}, "at least one"),
+        ({"images": X, "labels": Y * 0}, "at least two classes, found 1"),
     ],
 )
 def test_unusable_content_is_refused_at_load(tmp_path, content, message):
@@ -108,8 +143,8 @@ def test_unusable_content_is_refused_at_load(tmp_path, content, message):
     assert str(path) in str(caught.value)
 
 
-def test_the_test_split_is_not_read_at_load(tmp_path):
-    """A label outside the classes and a NaN in the test split are found when it is opened."""
+def test_the_test_split_is_not_opened_at_load(tmp_path):
+    """But for the range of its images: labels outside the classes are found when it is opened."""
     path = tmp_path / "late.npz"
     for spoiled, message in (
         ({"x_test": X_TEST, "y_test": Y_TEST + 1}, "y_test: expected labels from 0 to 2, found 3"),

@@ -1,5 +1,7 @@
 """The journal: what is written is read, and every unusable file is explained."""
 
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -130,8 +132,42 @@ def test_an_interrupted_creation_is_completed(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="empty file"):
         Journal.open(path)
     assert not Journal.begun(path)
-    assert Journal.create(path, SETTINGS).settings() == SETTINGS
+    journal = Journal.create(path, SETTINGS)
+    assert journal.settings() == SETTINGS
+    assert not Journal.begun(path)
+    journal.propose(fakes.candidate(0))
     assert Journal.begun(path)
+
+
+def test_settings_with_which_nothing_was_made_are_replaced(tmp_path: Path) -> None:
+    """Until there is a candidate, unless a process is about to make one."""
+    path = tmp_path / "study.db"
+    Journal.create(path, SETTINGS)
+    with lock_study(tmp_path):
+        assert Journal.create(path, {"seed": 5}).settings() == SETTINGS
+    journal = Journal.create(path, {"seed": 6})
+    assert journal.settings() == {"seed": 6}
+    journal.propose(fakes.candidate(0))
+    assert Journal.create(path, SETTINGS).settings() == {"seed": 6}
+
+
+def test_a_journal_that_cannot_be_written_to_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what SQLite has not moved into the file yet; nothing is written beside it."""
+    journal, outcomes = filled(tmp_path / "made" / "study.db")
+    with sqlite3.connect(journal.path) as db:
+        db.execute("INSERT INTO measurements VALUES (0, 'late', 0.5, 0.0)")
+        db.commit()
+        shutil.copytree(journal.path.parent, tmp_path / "held")
+    db.close()
+    before = sorted(path.name for path in (tmp_path / "held").iterdir())
+    assert "study.db-wal" in before
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    held = Journal.open(tmp_path / "held" / "study.db")
+    assert held.history().outcomes == outcomes
+    assert held.measurements("late") == {0: 0.5}
+    assert sorted(path.name for path in (tmp_path / "held").iterdir()) == before
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

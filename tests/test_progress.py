@@ -56,10 +56,13 @@ def test_what_became_of_a_candidate_is_one_line() -> None:
     assert "magnitude 30% 4-bit codebook" in describe(Evaluation(clustered, figures))
     stopped = Rejection(fakes.candidate(4), "stopped", "it heads for 20 %", (0.3,), 0.2, 1.0)
     assert "stopped: it heads for 20 %" in describe(stopped)
+    failed = Rejection(fakes.candidate(5), "failed", "no [/x] in [b]")
     text = io.StringIO()
     with StudyProgress(Console(file=text, width=100)) as progress:
         progress(PhaseStarted("search", 2, 0))
         progress(Finished(stopped))
+        progress(Finished(failed))
+    assert "failed: no [/x] in [b]" in text.getvalue()
     assert "stopped: it heads for 20 %" in text.getvalue()
 
 

@@ -122,3 +122,5 @@ def test_summary_without_models() -> None:
     """Says that nothing fits, or that nothing was measured."""
     assert summary(known_frame(), Limits(50)) == "No model keeps the limits (arena_bytes ≤ 50)."
     assert summary(known_frame(0), Limits()) == "No model was measured."
+    assert summary(known_frame(0), LIMITS, 0) == "No model was measured."
+    assert summary(known_frame(0), LIMITS, 3).startswith("No model keeps the limits")

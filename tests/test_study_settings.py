@@ -36,6 +36,19 @@ def test_other_pixels_are_refused_with_both_options():
     assert "options" not in str(caught.value)
 
 
+def test_long_values_are_shown_in_short():
+    """A list of networks by its length; a message stays readable."""
+    networks = [{"blocks": [{"layers": [number] * 100}]} for number in range(8)]
+    for stored, wanted, words in (
+        (networks, None, "the study has a list of 8, this call has none"),
+        (networks, networks[::-1], "the study has a list of 8, this call has a list of 8 that dif"),
+    ):
+        with pytest.raises(StudyError) as caught:
+            check_settings(Path("run"), {"start": stored}, {"start": wanted})
+        assert words in str(caught.value)
+        assert len(str(caught.value)) < 400
+
+
 def test_a_recorded_data_set_is_read_in_the_same_way(tmp_path):
     """From settings through JSON values to the same pixels; a damaged record is refused."""
     write_classes(tmp_path / "x", {"a": 6, "b": 6})

@@ -11,7 +11,8 @@ from test_cli import call
 from pruning import PRUNERS
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock
 from sparse_search.candidate import Candidate, PruningStep, Recipe
-from sparse_search.errors import StudyError
+from sparse_search.cli.subjects import read_subject
+from sparse_search.errors import ArchitectureError, StudyError
 from sparse_search.finals import search_history
 from sparse_search.forecast import Forecaster
 from sparse_search.record import StudyRecord
@@ -104,6 +105,31 @@ def test_other_files_are_refused(text: str, tmp_path: Path) -> None:
     file.write_text(text)
     with pytest.raises(StudyError, match=r"start\.json"):
         read_start(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({}, "found no blocks"),
+        ({"a": 1}, "unknown keys: a"),
+        ({"blocks": [], "hidn": [4]}, "unknown keys: hidn"),
+        ([{"architecture": {"blocsk": []}}], "unknown keys: blocsk"),
+        ({"architecture": {"blocks": []}, "prune": []}, "unknown keys: prune"),
+        ({"blocks": [{"layers": []}]}, "blocks.0: expected at least one layer in a block"),
+    ],
+)
+def test_what_is_no_architecture_is_named(content: object, words: str, tmp_path: Path) -> None:
+    """By its keys, in one line and in our words, for `plan` and for --start."""
+    file = tmp_path / "start.json"
+    file.write_text(json.dumps(content))
+    with pytest.raises(StudyError) as caught:
+        read_start(file)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "Value error" not in str(caught.value)
+    if isinstance(content, dict) and "architecture" not in content:
+        with pytest.raises(ArchitectureError, match=words):
+            read_subject(file, "8x8x1", 10)
 
 
 def test_a_run_gives_its_front(tmp_path: Path) -> None:

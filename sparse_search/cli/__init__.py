@@ -11,6 +11,7 @@ from .. import __version__
 from ..errors import SparseSearchError
 from .export_commands import export, verify
 from .inspect_command import inspect
+from .paths import describe_failure, with_paths
 from .prune_command import prune
 from .report_commands import boards, plan, report
 from .run_command import run
@@ -24,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _command in (run, inspect, prune, report, export, verify, boards, plan):
-    app.command()(_command)
+    app.command()(with_paths(_command))
 
 
 @app.callback(invoke_without_command=True)
@@ -47,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(arguments)
     except SparseSearchError as error:
         _fail(str(error))
+    except OSError as error:
+        message = describe_failure(error)
+        if message is None:
+            raise
+        _fail(message)
 
 
 def _fail(message: str) -> NoReturn:

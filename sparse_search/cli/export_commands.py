@@ -1,6 +1,12 @@
 """sparse-search export, verify: a model of a run as C or a file, and the proof of the C."""
 
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +14,7 @@ from rich.markup import escape
 
 from ..formats import Format, Layout, Optimize, write_model
 from ..memory.kernels import KernelLibrary
-from .shared import CountCode, DataDir, MaxMacCost, console, load_if_there
+from .shared import CountCode, DataDir, MaxMacCost, console, load_if_there, note, say
 
 if TYPE_CHECKING:
     from ..dataset import Split
@@ -66,12 +72,12 @@ def export(
     else:
         name, model, options = _model_of_run(source, candidate, data_dir, options)
     if format is not Format.C:
-        console.print(f"{name} written to {write_model(model, format, out)}")
+        say(f"{name} written to {write_model(model, format, out)}")
         return
     policy = EncodingPolicy(max_mac_cost=max_mac_cost, count_code=count_code)
     plan = plan_memory(model, backend, policy=policy)
     path = export_c(model, plan, out, options=options).folder
-    console.print(f"{name} exported to {path}; next: sparse-search verify {path}")
+    say(f"{name} exported to {path}; next: sparse-search verify {quote(str(path))}")
 
 
 def _model_of_run(
@@ -125,12 +131,15 @@ def verify(
     certificates, refused = [], False
     for name in names:
         try:
-            certificates.append(_verify_on(folder, name, test, images))
+            with _writable(folder) as place:
+                certificates.append(_verify_on(place, name, test, images))
         except VerificationError as error:
             refused = True
             console.print(f"[red]{name}: {escape(str(error))}")
     for certificate in certificates:
         _show_certificate(certificate)
+    if certificates and not os.access(folder, os.W_OK):
+        note(f"certificate not written: {folder} cannot be written to")
     emulated = [certificate for certificate in certificates if certificate.core != HOST]
     if emulated:
         console.print(certificate_table(emulated))
@@ -138,10 +147,20 @@ def verify(
         raise typer.Exit(1)
 
 
+@contextmanager
+def _writable(folder: Path) -> Iterator[Path]:
+    """An export, or a copy of it where no certificate can be written into it."""
+    if os.access(folder, os.W_OK):
+        yield folder
+        return
+    with TemporaryDirectory() as temporary:
+        yield shutil.copytree(folder, Path(temporary, folder.resolve().name))
+
+
 def _show_certificate(certificate: "Certificate") -> None:
     """What speaks against an export, and the verdict; figures of cores are in a table."""
     where = f"{certificate.core}: "
-    console.print(f"{where}compiler: {certificate.compiler}", highlight=False)
+    console.print(f"{where}compiler: {certificate.compiler}", highlight=False, markup=False)
     for failure in certificate.failures:
         console.print(f"[red]{where}{escape(failure)}")
     if certificate.correct is not None:
@@ -150,7 +169,7 @@ def _show_certificate(certificate: "Certificate") -> None:
             f"{certificate.images:,} test images"
         )
     style = "green" if certificate.passed else "red"
-    console.print(f"{where}{certificate.summary}", style=style, highlight=False)
+    console.print(f"{where}{certificate.summary}", style=style, highlight=False, markup=False)
 
 
 def _verify_on(

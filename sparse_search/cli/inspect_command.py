@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from .shared import DataDir, Grey, ImageSize, Label, console, read_options, show_remarks
+from .shared import DataDir, Grey, ImageSize, Label, console, loading, read_options, show_remarks
 
 
 def inspect(
@@ -22,8 +22,8 @@ def inspect(
     from ..report.inspection import balance_table, feasibility_lines, findings
     from ..space import SearchSpace
 
-    with console.status(f"loading {dataset}"):
-        options = read_options(size, grey, label)
+    options = read_options(size, grey, label)
+    with loading(dataset):
         data = load_dataset(dataset, data_dir=data_dir, seed=seed, options=options)
         splits = {"train": data.train, "validation": data.validation, "test": data.open_test()}
     shape = "x".join(map(str, data.input_shape))

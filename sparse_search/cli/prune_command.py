@@ -14,6 +14,7 @@ from .shared import (
     log_to,
     parse_workers,
     show_certificates,
+    show_paths,
     show_pruning,
 )
 
@@ -79,6 +80,7 @@ def prune(
         None if max_loss is None else max_loss / 100.0,
         _fractions(sparsities),
     )
+    worker_count = parse_workers(workers)
     data = load_stored(record.settings["dataset"], data_dir, record.settings["seed"])
     log_to(folder / "study.log")
     with StudyProgress(console) as progress:
@@ -89,7 +91,7 @@ def prune(
                 pruners=parts["pruners"],
                 objectives=parts["objectives"],
                 options=options,
-                workers=parse_workers(workers),
+                workers=worker_count,
                 device=device,
                 observer=progress,
             )
@@ -102,7 +104,7 @@ def prune(
     if recorded == 0:
         console.print("complete: every step of these paths was there")
     console.print(front_table(delivery.front, record.limits))
-    console.print(f"table    {delivery.csv}\npicture  {delivery.png}\nC        {delivery.exports}/")
+    show_paths(table=delivery.csv, picture=delivery.png, C=f"{delivery.exports}/")
     show_pruning(delivery.gains, folder)
     show_certificates(delivery)
 

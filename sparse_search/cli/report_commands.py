@@ -2,12 +2,24 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from .shared import PAGE, CountCode, MaxMacCost, console, show_pruning
+from .shared import (
+    PAGE,
+    CountCode,
+    MaxMacCost,
+    console,
+    note,
+    note_unwritten,
+    show_paths,
+    show_pruning,
+)
+
+if TYPE_CHECKING:
+    from ..record import StudyRecord
 
 FIGURES = "report"
 
@@ -36,29 +48,53 @@ def report(
 
 def _report_run(folder: Path, html: bool, formats: Sequence[str], out: Path) -> None:
     from ..api import health
-    from ..delivery import write_front, write_pruning
     from ..record import StudyRecord
-    from ..report import front_table, health_table, history_lines, run_figures, save_figure, summary
+    from ..report import (
+        front_frame,
+        front_table,
+        health_table,
+        history_lines,
+        run_figures,
+        save_figure,
+        summary,
+    )
     from ..report.page import write_page
 
     record = StudyRecord.open(folder)
-    frame, csv, front_png = write_front(record, record.test_errors())
+    frame = front_frame(record.front(), record.test_errors())
     console.print(front_table(frame, record.limits))
-    console.print(escape(summary(frame, record.limits)), soft_wrap=True)
+    measured = len(record.history().evaluations)
+    console.print(escape(summary(frame, record.limits, measured)), soft_wrap=True)
     cards = health(record)
     console.print(health_table(cards))
-    console.print(f"table    {csv}\npicture  {front_png}")
-    show_pruning(write_pruning(record), folder)
+    _write_tables(record)
     for line in history_lines(record.history()):
         console.print(escape(line), soft_wrap=True)
     if html:
         write_page(record, cards, out / PAGE)
-        console.print(f"page     {out / PAGE}")
+        show_paths(page=out / PAGE)
     if formats:
         for name, figure in run_figures(record):
             for suffix in formats:
                 save_figure(figure, out / FIGURES / f"{name}.{suffix}")
-        console.print(f"figures  {out / FIGURES}/")
+        show_paths(figures=f"{out / FIGURES}/")
+
+
+def _write_tables(record: "StudyRecord") -> None:
+    """Table and pictures in the run's folder; a note where nothing can be written there."""
+    from ..delivery import write_front, write_pruning
+    from ..report import pruning_gains
+
+    try:
+        _, csv, png = write_front(record, record.test_errors())
+        gains = write_pruning(record)
+    except OSError as error:
+        note_unwritten("table and pictures", record.folder, error)
+        found = pruning_gains(record.history(), record.front(), record.space, record.limits)
+        show_pruning(found if found.paths else None, None)
+    else:
+        show_paths(table=csv, picture=png)
+        show_pruning(gains, record.folder)
 
 
 def _report_comparison(
@@ -73,15 +109,15 @@ def _report_comparison(
     console.print(comparison_table(comparison))
     text = f"hypervolume below the common {reference_text(comparison.reference)}"
     console.print(escape(text), soft_wrap=True)
-    for note in comparison.notes:
-        console.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True)
+    for text in comparison.notes:
+        note(text)
     figure = comparison_figure(comparison)
     for suffix in dict.fromkeys(["png", *formats]):
         save_figure(figure, out / f"fronts.{suffix}")
-        console.print(f"picture  {out / f'fronts.{suffix}'}")
+        show_paths(picture=out / f"fronts.{suffix}")
     if html:
         write_comparison(comparison, out / PAGE)
-        console.print(f"page     {out / PAGE}")
+        show_paths(page=out / PAGE)
 
 
 def boards() -> None:
@@ -123,5 +159,11 @@ def plan(
     console.print(plan_table(all_plans(subject.planned, policy=policy)))
     console.print(layers_table(runtime, subject.graph))
     picture = png or (architecture if architecture.is_dir() else architecture.parent) / "plan.png"
-    draw_plan(runtime, picture)
-    console.print(f"picture  {picture}")
+    try:
+        draw_plan(runtime, picture)
+    except OSError as error:
+        if png is not None:
+            raise
+        note_unwritten("picture", picture, error)
+    else:
+        show_paths(picture=picture)

@@ -11,6 +11,7 @@ from ..presets import OWN_DATA, USUAL_BUDGET, BudgetName, find_preset
 from ..search.scalarization import Rule
 from ..target import MemoryDefinition, ModelDefinition
 from ..workers import Device
+from .paths import check_run_folder
 from .shared import (
     PAGE,
     DataDir,
@@ -19,10 +20,13 @@ from .shared import (
     Label,
     WorkersText,
     console,
+    loading,
     log_to,
+    note,
     parse_workers,
     read_options,
     show_certificates,
+    show_paths,
     show_remarks,
 )
 
@@ -126,6 +130,7 @@ def run(
     from ..augmentation import parse_augmentation
     from ..dataset import load_dataset
     from ..delivery import deliver
+    from ..finals import search_history
     from ..forecast import Forecaster
     from ..progress import StudyProgress
     from ..report import front_table, health_table, summary
@@ -133,6 +138,7 @@ def run(
     from ..space import SearchSpace
     from ..study import Study
     from ..target import Limits
+    from ..training import check_device
 
     torch.set_num_threads(1)  # The other cores are the workers'; proposals repeat exactly.
     preset = find_preset(dataset) if budget else OWN_DATA
@@ -140,15 +146,24 @@ def run(
     candidates = candidates or spent.candidates
     definitions = Limits(None, None, size_definition, memory_definition)
     limits = _limits(target, max_ram, max_model_size, definitions, preset.limits)
-    with console.status(f"loading {dataset}"):
-        options = read_options(size, grey, label)
+    variation = preset.augmentation if augment is None else augment
+    augmentation = None if variation is None else parse_augmentation(variation)
+    options = read_options(size, grey, label)
+    worker_count = parse_workers(workers)
+    given = _given_networks(start)
+    _check_strategy(strategy, stages, scalarization)
+    if worker_count != "ray":  # Else it is the machines of the cluster that need it.
+        check_device(device)
+    if out is not None:
+        _check_folder(out, start)
+    with loading(dataset):
         data = load_dataset(dataset, data_dir=data_dir, seed=seed, options=options)
     show_remarks(data)
     config = spent.config(data)
-    variation = preset.augmentation if augment is None else augment
-    if variation is not None:
-        config = config.augmented(parse_augmentation(variation))
+    if augmentation is not None:
+        config = config.augmented(augmentation)
     folder = out or Path("runs") / (f"{data.name}-{budget}" if budget else data.name)
+    _check_folder(folder, start)
     space, parts = SearchSpace.for_input(data.input_shape, data.class_count), defaults(limits, goal)
     study = Study(
         dataset=data,
@@ -158,11 +173,11 @@ def run(
         strategy_options=_strategy_options(strategy, folder, candidates, stages, scalarization),
         out=folder,
         seed=seed,
-        workers=parse_workers(workers),
+        workers=worker_count,
         device=device,
         early_stopping=early_stopping,
         final_models=final_models or spent.final_models,
-        start=_first_networks(start, strategy, folder, Forecaster(space, parts["pruners"]), limits),
+        start=_first_networks(given, strategy, folder, Forecaster(space, parts["pruners"]), limits),
         config=config,
         **parts,
     )
@@ -174,6 +189,12 @@ def run(
         f"classes; limits: {bounds or 'none'}; folder: {escape(str(folder))}",
         soft_wrap=True,
     )
+    for what, bound, option in (
+        ("working memory", limits.ram_bytes, "--max-ram"),
+        ("size of the model", limits.model_bytes, "--max-model-size"),
+    ):
+        if bound is None:
+            note(f"the {what} has no limit; {option} or --target sets one")
     with StudyProgress(console) as progress:
         try:
             recorded = study.run(candidates, progress)
@@ -183,29 +204,71 @@ def run(
             )
             raise typer.Exit(130) from None
         delivery = deliver(study.record, data, progress.step)
+    history = study.record.history()
+    searched = len(search_history(history).candidates)
     if recorded == 0:
-        console.print(f"complete: all {candidates} candidates and the final models were there")
+        console.print(f"complete: all {searched} candidates and the final models were there")
+    if searched > candidates:
+        note(f"the run had {searched} candidates, which is more than the {candidates} asked for")
     console.print(front_table(delivery.front, limits))
-    console.print(escape(summary(delivery.front, limits)), soft_wrap=True)
+    text = summary(delivery.front, limits, len(history.evaluations))
+    console.print(escape(text), soft_wrap=True)
     cards = health(study.record)
     console.print(health_table(cards))
     write_page(study.record, cards, folder / PAGE)
-    console.print(f"table    {delivery.csv}\npicture  {delivery.png}\nC        {delivery.exports}/")
-    console.print(f"page     {folder / PAGE}")
+    show_paths(
+        table=delivery.csv,
+        picture=delivery.png,
+        C=f"{delivery.exports}/",
+        page=folder / PAGE,
+    )
     show_certificates(delivery)
 
 
+def _given_networks(start: Path | None) -> "Start | None":
+    """What --start names; none for random networks, None where nothing was asked for."""
+    from ..warm_start import read_start
+
+    if start is None:
+        return None
+    return () if start == Path("random") else read_start(start)
+
+
+def _check_strategy(strategy: str, stages: str | None, scalarization: Rule | None) -> None:
+    """Refuses an unknown strategy, and options that it does not have."""
+    from ..errors import StudyError
+    from ..search.strategies import STRATEGIES
+
+    if strategy not in STRATEGIES:
+        raise StudyError(f"expected a strategy among {', '.join(STRATEGIES)}, got {strategy!r}")
+    if strategy != "sparse" and (stages or scalarization):
+        raise typer.BadParameter("--stages and --scalarization are options of sparse")
+    if stages:
+        _parse_stages(stages)
+
+
+def _check_folder(folder: Path, start: Path | None) -> None:
+    """Refuses what is no place for a run, and a run that is to begin with itself."""
+    from ..errors import StudyError
+
+    check_run_folder(folder)
+    if start is not None and start.is_dir() and folder.is_dir() and start.samefile(folder):
+        raise StudyError(
+            f"expected another run for --start than {folder}, in which it is to search; leave "
+            "--start out to continue the run, or choose another folder with --out"
+        )
+
+
 def _first_networks(
-    start: Path | None, strategy: str, folder: Path, forecaster: "Forecaster", limits: "Limits"
+    given: "Start | None", strategy: str, folder: Path, forecaster: "Forecaster", limits: "Limits"
 ) -> "Start | None":
     """What a search begins with; None for what the study in the folder has, or random networks."""
     from ..journal import Journal
     from ..plain import plain_networks
     from ..record import DATABASE
-    from ..warm_start import read_start
 
-    if start is not None:
-        return () if start == Path("random") else read_start(start)
+    if given is not None:
+        return given
     if strategy != "sparse" or Journal.begun(folder / DATABASE):
         return None
     return plain_networks(forecaster, limits) or None
@@ -222,15 +285,29 @@ def _limits(
     from dataclasses import replace
 
     from ..boards import find_board
-    from ..target import Limits, parse_size
+    from ..target import Limits
 
     board = None if target is None else find_board(target)
     limits = Limits.of_target(board) if board else usual
     return replace(
         definitions,
-        ram_bytes=parse_size(max_ram) if max_ram else limits.ram_bytes,
-        model_bytes=parse_size(max_model_size) if max_model_size else limits.model_bytes,
+        ram_bytes=limits.ram_bytes if max_ram is None else _bytes("--max-ram", max_ram),
+        model_bytes=(
+            limits.model_bytes
+            if max_model_size is None
+            else _bytes("--max-model-size", max_model_size)
+        ),
     )
+
+
+def _bytes(option: str, text: str) -> int:
+    from ..errors import TargetError
+    from ..target import parse_size
+
+    try:
+        return parse_size(text)
+    except TargetError as error:
+        raise TargetError(f"{option}: {error}") from None
 
 
 def _strategy_options(
@@ -245,8 +322,6 @@ def _strategy_options(
     from ..search.strategies import stored_options
 
     if strategy != "sparse":
-        if stages or scalarization:
-            raise typer.BadParameter("--stages and --scalarization are options of sparse")
         return None
     known = None
     if Journal.begun(folder / DATABASE):
@@ -255,8 +330,12 @@ def _strategy_options(
             return None
     options: SparseOptions = known or SparseOptions.for_budget(candidates)
     if stages:
-        first, _, pruning = stages.partition(",")
-        if not (first.strip().isdecimal() and pruning.strip().isdecimal()):
-            raise typer.BadParameter(f"expected two numbers such as 50,15, got {stages!r}")
-        options = replace(options, stages=(int(first), int(pruning)))
+        options = replace(options, stages=_parse_stages(stages))
     return replace(options, scalarization=scalarization) if scalarization else options
+
+
+def _parse_stages(stages: str) -> tuple[int, int]:
+    first, _, pruning = stages.partition(",")
+    if not (first.strip().isdecimal() and pruning.strip().isdecimal()):
+        raise typer.BadParameter(f"expected two numbers such as 50,15, got {stages!r}")
+    return int(first), int(pruning)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 
 from ..errors import DatasetError
 from ..workers import WorkerCount
@@ -46,7 +47,10 @@ ImageSize = Annotated[
 Grey = Annotated[bool, typer.Option("--grey", help="Images of a folder become grey.")]
 Label = Annotated[
     str | None,
-    typer.Option(help="Column of a .csv file with the classes; default: label, or the last one."),
+    typer.Option(
+        help="Column of a .csv file with the classes; default: label, or the last one if it alone "
+        "is text."
+    ),
 ]
 WorkersText = Annotated[
     str, typer.Option(help="Processes that evaluate, or `ray` for a running Ray cluster.")
@@ -79,11 +83,16 @@ def read_options(size: str | None, grey: bool, label: str | None) -> "ReadOption
     return ReadOptions(None if size is None else parse_image_size(size), grey, label)
 
 
+def loading(source: str) -> Status:
+    """Shown while data is read."""
+    return console.status(f"loading {escape(source)}")
+
+
 def load_stored(stored: Mapping[str, Any], data_dir: Path | None, seed: int) -> "Dataset":
     """The data set of a run or an export, as its settings or manifest say that it was read."""
     from ..dataset import load_recorded
 
-    with console.status(f"loading {stored['source']}"):
+    with loading(stored["source"]):
         return load_recorded(stored, data_dir=data_dir, seed=seed)
 
 
@@ -92,17 +101,35 @@ def load_if_there(stored: Mapping[str, Any], data_dir: Path | None, seed: int) -
     try:
         return load_stored(stored, data_dir, seed)
     except DatasetError as error:
-        console.print(
-            f"[yellow]note:[/yellow] random images are used instead of the data set: "
-            f"{escape(str(error))}"
-        )
+        note(f"random images are used instead of the data set: {error}")
         return None
+
+
+def say(text: str) -> None:
+    """One line as it is: what is in brackets is no markup, and paths are not broken."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """One line that a reader of the results must know."""
+    console.print(f"[yellow]note:[/yellow] {escape(text)}", soft_wrap=True)
+
+
+def note_unwritten(what: str, place: Path, error: OSError) -> None:
+    """Says that a result could not be written, where it is shown anyway."""
+    note(f"{what} not written to {place}: {(error.strerror or str(error)).lower()}")
+
+
+def show_paths(**paths: Path | str) -> None:
+    """Where results are, one line for each, by what they are."""
+    for what, path in paths.items():
+        say(f"{what:8} {path}")
 
 
 def show_remarks(data: "Dataset") -> None:
     """What a reader of the results must know."""
     for remark in data.remarks:
-        console.print(f"[yellow]note:[/yellow] {escape(remark)}", soft_wrap=True)
+        note(remark)
 
 
 def show_certificates(delivery: "Delivery") -> None:
@@ -123,12 +150,13 @@ def show_certificates(delivery: "Delivery") -> None:
         )
 
 
-def show_pruning(gains: "PruningGains | None", folder: Path) -> None:
-    """What pruning the models further has gained, if that was done."""
+def show_pruning(gains: "PruningGains | None", folder: Path | None) -> None:
+    """What pruning the models further has gained, if that was done; ``folder`` has the pictures."""
     from ..delivery import PRUNING
     from ..report import pruning_table
 
     if gains is not None:
         console.print(pruning_table(gains))
-        console.print(f"pictures {folder / PRUNING}/")
+        if folder is not None:
+            show_paths(pictures=f"{folder / PRUNING}/")
         console.print(escape(gains.sentence), soft_wrap=True)

@@ -26,7 +26,7 @@ from ..errors import DatasetError
 from .pixels import InputMap, fit_column_map, to_pixels
 from .reading import ReadOptions
 from .source import RawDataset, Source
-from .split import Labels, Split, check_every_class, class_indices
+from .split import Labels, Split, check_every_class, class_indices, counted
 from .stratify import TEST_FRACTION, TEST_SPLIT_SEED, check_class_sizes, stratified_split
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _SEPARATORS = ",;\t"
 _USUAL_LABEL = "label"
+# What stands for a missing number in a column of numbers.
+_MISSING = {"na", "n/a", "nan", "null", "none", "?", "-"}
 TRAIN_FILE, VALIDATION_FILE, TEST_FILE = "train.csv", "validation.csv", "test.csv"
 
 
@@ -118,6 +120,9 @@ def _split(values: Any, labels: Labels, coding: _Coding, file: Path, rows: Any) 
 def _read(file: Path, rows: int | None = None) -> "pd.DataFrame":
     import pandas as pd
 
+    expected = (
+        f"{file}: expected a .csv file in UTF-8 with names of columns in its first line, found"
+    )
     try:
         with file.open(encoding="utf-8-sig") as stream:
             first = stream.readline()
@@ -127,10 +132,20 @@ def _read(file: Path, rows: int | None = None) -> "pd.DataFrame":
             file, sep=separator, nrows=rows, encoding="utf-8-sig", skipinitialspace=True,
             low_memory=False, keep_default_na=False, na_values=[""],
         )  # fmt: skip
-    except (OSError, ValueError) as error:
+    except UnicodeError:
         raise DatasetError(
-            f"{file}: expected a .csv file in UTF-8 with names of columns in its first line, "
-            f"found: {str(error).strip()}; save it again as comma-separated values"
+            f"{expected} another encoding; save it again as UTF-8, in a spreadsheet as 'CSV UTF-8'"
+        ) from None
+    except (OSError, ValueError) as error:
+        ragged = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        if ragged:
+            raise DatasetError(
+                f"{file}: expected {ragged[1]} cells in each line, as in those before, found "
+                f"{ragged[3]} in line {ragged[2]}; correct the line, or put quotes around a cell "
+                f"with {separator!r} in it"
+            ) from None
+        raise DatasetError(
+            f"{expected}: {str(error).strip()}; save it again as comma-separated values"
         ) from None
     if not _are_names([str(name) for name in frame.columns]):
         raise DatasetError(
@@ -143,8 +158,9 @@ def _read(file: Path, rows: int | None = None) -> "pd.DataFrame":
     frame = frame.drop(columns=unnamed)
     if frame.empty or len(frame.columns) < 2:
         raise DatasetError(
-            f"{file}: expected rows with a label and at least one feature, found {len(frame)} rows "
-            f"and {len(frame.columns)} columns; is {separator!r} the separator?"
+            f"{file}: expected rows with a label and at least one feature, found "
+            f"{counted(len(frame), 'row')} and {counted(len(frame.columns), 'column')}; is "
+            f"{separator!r} the separator?"
         )
     return frame
 
@@ -156,7 +172,7 @@ def _label_column(frame: "pd.DataFrame", asked: str | None, file: Path) -> str:
         if asked not in names:
             raise DatasetError(
                 f"{file}: expected a label column {asked!r}, found the columns {shown}; name one "
-                "of them with --label"
+                f"of them with --label{_other_case(asked, names)}"
             )
         return asked
     if _USUAL_LABEL in names:
@@ -167,8 +183,15 @@ def _label_column(frame: "pd.DataFrame", asked: str | None, file: Path) -> str:
     raise DatasetError(
         f"{file}: expected a column {_USUAL_LABEL!r}, or text in the last column and no other, "
         f"found the columns {shown}, with text in {', '.join(texts[:5]) or 'none'}; name the label "
-        "column with --label (from Python ReadOptions(label=...))"
+        f"column with --label (from Python ReadOptions(label=...))"
+        f"{_other_case(_USUAL_LABEL, names)}"
     )
+
+
+def _other_case(wanted: str, names: list[str]) -> str:
+    """Names the column that differs in the case of letters only."""
+    similar = [name for name in names if name.lower() == wanted.lower()]
+    return f": is it {similar[0]!r}?" if similar else ""
 
 
 def _text_columns(frame: "pd.DataFrame", names: list[str]) -> Iterator[str]:
@@ -210,7 +233,12 @@ def _features(frame: "pd.DataFrame", columns: tuple[str, ...], file: Path) -> An
     texts = list(_text_columns(table, list(columns)))
     if texts:
         column = table[texts[0]].astype(str)
-        row = int(pd.to_numeric(column, errors="coerce").isna().to_numpy().argmax())
+        no_numbers = pd.to_numeric(column, errors="coerce").isna().to_numpy()
+        row = int(no_numbers.argmax())
+        if set(column[no_numbers].str.strip().str.lower()) <= _MISSING:
+            raise DatasetError(
+                _no_number(file, column.iloc[row], row, texts[0], int(no_numbers.sum()))
+            )
         raise DatasetError(
             f"{file}: expected numbers in all columns but the label, found text in "
             f"{', '.join(map(repr, texts[:5]))}, such as {column.iloc[row]!r} in row {row + 1}; "
@@ -221,12 +249,16 @@ def _features(frame: "pd.DataFrame", columns: tuple[str, ...], file: Path) -> An
     wrong = np.argwhere(~np.isfinite(values))
     if len(wrong):
         row, column = wrong[0]
-        raise DatasetError(
-            f"{file}: expected a finite number in each cell, found {values[row, column]} in row "
-            f"{row + 1}, column {columns[column]!r} ({len(wrong)} cells in all); fill in or remove "
-            "these rows"
-        )
+        found = "none" if np.isnan(values[row, column]) else str(values[row, column])
+        raise DatasetError(_no_number(file, found, int(row), columns[column], len(wrong)))
     return values
+
+
+def _no_number(file: Path, found: str, row: int, column: str, cells: int) -> str:
+    return (
+        f"{file}: expected a finite number in each cell, found {found} in row {row + 1}, column "
+        f"{column!r} ({counted(cells, 'cell')} in all); fill in or remove these rows"
+    )
 
 
 def _are_names(cells: list[str]) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import UnidentifiedImageError
 
 from ..errors import DatasetError
 from .image_decoding import UNREADABLE, Header, decode, read_header
@@ -98,7 +99,7 @@ def _header_or_reason(file: Path) -> Header | str:
     try:
         return read_header(file)
     except UNREADABLE as error:
-        return _reason(error)
+        return _reason(file, error)
 
 
 def _form(headers: dict[Path, Header], options: ReadOptions, folder: Path) -> _Form:
@@ -153,7 +154,7 @@ def _pixels_or_reason(file: Path, form: _Form) -> NDArray[np.uint8] | str:
     try:
         return decode(file, form.size, form.grey)
     except UNREADABLE as error:
-        return _reason(error)
+        return _reason(file, error)
 
 
 def _open_test(listing: Listing, form: _Form) -> Split:
@@ -164,7 +165,13 @@ def _open_test(listing: Listing, form: _Form) -> Split:
     return split
 
 
-def _reason(error: BaseException) -> str:
+def _reason(file: Path, error: BaseException) -> str:
+    if file.is_symlink() and not file.exists():
+        return "a link to a file that is not there"
+    if isinstance(error, UnidentifiedImageError):
+        return "no image that can be decoded"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
     # Pillow names the file at length, which is said elsewhere.
     return f"{type(error).__name__}: {str(error)[:80]}".partition(" '/")[0]
 
@@ -201,15 +208,22 @@ def _refuse_many(bad: dict[Path, str], count: int, folder: Path) -> None:
 def _remark_on_unreadable(bad: dict[Path, str], folder: Path) -> list[str]:
     if not bad:
         return []
-    files = "1 file cannot" if len(bad) == 1 else f"{len(bad)} files cannot"
-    return [f"{files} be read and is left out: {_names(bad, folder)}"]
+    one = len(bad) == 1
+    files = "1 file cannot be read and is" if one else f"{len(bad)} files cannot be read and are"
+    return [f"{files} left out: {_names(bad, folder)}"]
 
 
 def _remarks_on_others(listings: dict[str, Listing]) -> list[str]:
     others = [file.name for listing in listings.values() for file in listing.others]
     if not others:
         return []
-    return [f"{len(others)} files are no images and are left out: {', '.join(others[:3])}"]
+    files = (
+        "1 file is no image and is"
+        if len(others) == 1
+        else f"{len(others)} files are no images and are"
+    )
+    more = ", …" if len(others) > 3 else ""
+    return [f"{files} left out: {', '.join(others[:3])}{more}"]
 
 
 def _names(bad: dict[Path, str], folder: Path) -> str:

@@ -22,13 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from .pixels import InputMap, fit_input_map, to_pixels
+from .pixels import InputMap, fit_input_map, map_remark, scale_remark, to_pixels
 from .source import RawDataset, Source
-from .split import Split, check_counts, check_every_class, class_indices
+from .split import Split, check_class_count, check_counts, check_every_class, class_indices, counted
 from .stratify import TEST_FRACTION, TEST_SPLIT_SEED, stratified_split
 
 IMAGE_KEYS = ("x_train", "images", "mfcc")
 LABEL_KEYS = ("y_train", "labels")
+_OTHER_KEYS = {
+    IMAGE_KEYS: ("data", "x", "X", "X_train", "features", "inputs"),
+    LABEL_KEYS: ("target", "targets", "y", "Y", "Y_train", "label", "classes"),
+}
 NAME_KEYS = ("class_names", "label_names")
 
 
@@ -53,20 +57,30 @@ def load(path: Path) -> RawDataset:
     values = read_array(file, image_key)
     named = tuple(map(str, read_array(file, name_key))) if name_key else None
     label_where = f"{file}: {label_key}"
-    labels, class_names = class_indices(read_array(file, label_key), named, label_where)
+    numbers = read_array(file, label_key)
+    if named and numbers.dtype.kind in "iu" and numbers.size and numbers.max() >= len(named):
+        raise DatasetError(
+            f"{file}: expected a name in {name_key} for each class of {label_key}, found "
+            f"{counted(len(named), 'name')} and labels up to {numbers.max()}; add the other names"
+        )
+    labels, class_names = class_indices(numbers, named, label_where)
     coding = _Coding(class_names, fit_input_map(values, f"{file}: {image_key}"))
+    check_class_count(class_names, label_where)
     check_every_class(labels, class_names, label_where)
     train = _split(file, image_key, values, labels, coding)
-    remarks: tuple[str, ...] = ()
+    remarks = [map_remark(coding.input_map, image_key)]
     if _has_pair(file, keys, "x_test", "y_test"):
         _check_header(file, "x_test", "y_test", values)
+        remarks.append(_compare_scales(file, image_key, values, "x_test"))
         open_test = partial(_open_pair, file, "x_test", "y_test", coding)
     else:
         rest, test = stratified_split(train.labels, TEST_FRACTION, TEST_SPLIT_SEED, file)
         train = train.take(rest)
         open_test = partial(_open_held_out, file, image_key, label_key, coding)
-        remarks = (f"{file.name} has no test split: {len(test)} images are held out, fixed",)
+        remarks.append(f"{file.name} has no test split: {len(test)} images are held out, fixed")
     has_validation = _has_pair(file, keys, "x_val", "y_val")
+    if has_validation:
+        remarks.append(_compare_scales(file, image_key, values, "x_val"))
     return RawDataset(
         name=file.stem,
         class_names=class_names,
@@ -74,8 +88,16 @@ def load(path: Path) -> RawDataset:
         open_test=open_test,
         validation=_open_pair(file, "x_val", "y_val", coding) if has_validation else None,
         input_map=coding.input_map,
-        remarks=remarks,
+        remarks=tuple(remark for remark in remarks if remark is not None),
     )
+
+
+def _compare_scales(file: Path, image_key: str, values: NDArray[Any], other: str) -> str | None:
+    """A remark where another split is on another scale; of the test split all else stays closed."""
+    found = read_array(file, other)
+    if found.dtype.kind not in "uifb" or found.size == 0:
+        return None  # Refused where the split is opened.
+    return scale_remark(values, found, (image_key, other))
 
 
 def _open_pair(file: Path, image_key: str, label_key: str, coding: _Coding) -> Split:
@@ -156,9 +178,11 @@ def _header(file: Path, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _choose(file: Path, keys: Iterable[str], accepted: tuple[str, ...]) -> str:
     found = [key for key in accepted if key in keys]
     if len(found) != 1:
+        other = next((key for key in keys if key in _OTHER_KEYS[accepted]), None)
+        hint = f": is {other} meant to be {accepted[1]}?" if other and not found else ""
         raise DatasetError(
             f"{file}: expected one of the keys {', '.join(accepted)}, found "
-            f"{', '.join(found or sorted(keys)) or 'none'}; save the arrays under these names"
+            f"{', '.join(found or sorted(keys)) or 'none'}; save the arrays under these names{hint}"
         )
     return found[0]
 

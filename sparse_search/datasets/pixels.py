@@ -24,6 +24,8 @@ from .split import Images
 
 InputMap: TypeAlias = tuple[float, float] | tuple[tuple[float, ...], tuple[float, ...]]
 PIXELS: InputMap = (0.0, 255.0)
+# Outliers make a few times of difference; pixels and fractions differ by 255.
+_MOST_SCALE_RATIO = 16.0
 
 
 def fit_input_map(values: NDArray[Any], where: object) -> InputMap:
@@ -61,6 +63,31 @@ def fit_column_map(values: NDArray[Any], where: object) -> InputMap:
             "probably never filled"
         )
     return tuple(low.tolist()), tuple(np.where(high > low, high, low + 1.0).tolist())
+
+
+def map_remark(input_map: InputMap, name: str) -> str | None:
+    """Says by which range numbers become pixels, where they are none."""
+    if input_map == PIXELS:
+        return None
+    low, high = input_map
+    return (
+        f"the numbers of {name} are mapped to 0 .. 255 by their range, {low:g} .. {high:g}; only "
+        "uint8 arrays are taken as pixels"
+    )
+
+
+def scale_remark(training: NDArray[Any], other: NDArray[Any], names: tuple[str, str]) -> str | None:
+    """Says that two splits seem to be on different scales; None where they do not.
+
+    >>> scale_remark(np.array([0, 255]), np.array([0.0, 1.0]), ("x_train", "x_test"))
+    'x_train lies in 0 .. 255, x_test in 0 .. 1: were both prepared in the same way?'
+    """
+    ranges = [(float(values.min()), float(values.max())) for values in (training, other)]
+    spans = sorted(high - low for low, high in ranges)
+    if not np.isfinite(spans).all() or spans[1] <= _MOST_SCALE_RATIO * spans[0]:
+        return None
+    ours, theirs = (f"{low:g} .. {high:g}" for low, high in ranges)
+    return f"{names[0]} lies in {ours}, {names[1]} in {theirs}: were both prepared in the same way?"
 
 
 def to_pixels(values: NDArray[Any], input_map: InputMap, where: object) -> Images:

@@ -1,6 +1,7 @@
 """The registry of sources, and the choice among them. To add a source, add its line here."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 
 import pooch
@@ -70,9 +71,11 @@ def read_source(
     by_path = [known for known in SOURCES if known.accepts is not None]
     forms = "; ".join(known.name for known in by_path)
     if path is None:
+        similar = get_close_matches(text.lower(), source_names(), 1)
+        remedy = f"did you mean {similar[0]}?" if similar else "correct the name or path"
         raise DatasetMissingError(
             f"{text!r}: expected one of {', '.join(source_names())}, or a path to {forms}; there "
-            f"is no such name or path, neither here nor below {data_dir}; correct the name or path"
+            f"is no such name or path, neither here nor below {data_dir}; {remedy}"
         )
     for known in by_path:
         if known.accepts is not None and known.accepts(path):

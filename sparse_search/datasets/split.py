@@ -6,6 +6,7 @@ expected, what was found and what to do.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -79,6 +80,15 @@ def _check_array(array: Any, dtype: type[np.generic], axes: int, what: str) -> N
         )
 
 
+def counted(count: int, what: str, several: str = "") -> str:
+    """A number with its noun.
+
+    >>> counted(1, "cell"), counted(2, "cell"), counted(0, "class", "classes")
+    ('1 cell', '2 cells', '0 classes')
+    """
+    return f"{count:,} {what if count == 1 else several or what + 's'}"
+
+
 def check_counts(images: int, labels: int, where: object) -> None:
     """Refuses images and labels of different number."""
     if images != labels:
@@ -99,6 +109,16 @@ def check_label_range(labels: NDArray[Any], class_count: int, where: object) -> 
         )
 
 
+def check_class_count(class_names: Sequence[str], where: object) -> None:
+    """Refuses fewer than two classes."""
+    if len(class_names) < 2:
+        raise DatasetError(
+            f"{where}: expected at least two classes, found {len(class_names)} "
+            f"({', '.join(map(repr, class_names))}); a network tells classes apart: add "
+            "examples of another one"
+        )
+
+
 def check_every_class(labels: Labels, class_names: Sequence[str], where: object) -> None:
     """Refuses labels in which a class has no example."""
     missing = np.flatnonzero(np.bincount(labels, minlength=len(class_names)) == 0)
@@ -106,7 +126,8 @@ def check_every_class(labels: Labels, class_names: Sequence[str], where: object)
         names = ", ".join(repr(class_names[i]) for i in missing[:5])
         raise DatasetError(
             f"{where}: expected examples of each of the {len(class_names)} classes, found none of "
-            f"{names}{', …' if len(missing) > 5 else ''} ({len(missing)} classes); add examples, "
+            f"{names}{', …' if len(missing) > 5 else ''} "
+            f"({counted(len(missing), 'class', 'classes')}); add examples, "
             "leave the class out and number the others from 0, or give the split a larger share"
         )
 
@@ -137,11 +158,30 @@ def class_indices(
     if flat.dtype.kind == "U":
         return _text_indices(flat, class_names, where)
     if class_names is None:
+        _check_numbering(flat, where)
         # With more classes than examples, some class would have none.
         class_count = max(1, min(int(flat.max()) + 1, len(flat)))
         class_names = tuple(str(i) for i in range(class_count))
     check_label_range(flat, len(class_names), where)
     return flat.astype(np.int64), class_names
+
+
+def _check_numbering(labels: NDArray[Any], where: object) -> None:
+    """Refuses integer labels that do not number classes from 0 without a gap."""
+    present = set(np.unique(labels).tolist())
+    low, high = min(present), max(present)
+    if low < 0:
+        found = f"{low}"
+    elif len(present) <= high:
+        gaps = islice((str(i) for i in range(high) if i not in present), 5)
+        found = f"none of {', '.join(map(repr, gaps))} among {low} to {high}"
+    else:
+        return
+    raise DatasetError(
+        f"{where}: expected integer labels that number the classes 0, 1, 2 and so on, found "
+        f"{found}; number them so, such as with numpy.unique(labels, return_inverse=True)[1], or "
+        "add examples"
+    )
 
 
 def _text_indices(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from .split import Labels
+from .split import Labels, check_class_count
 
 # The seed of every test split that a source does not have itself: it must never change.
 TEST_SPLIT_SEED = 0
@@ -119,12 +119,7 @@ def check_class_sizes(
     Raises:
         DatasetError: There are fewer than two classes, or a class is too small.
     """
-    if len(class_names) < 2:
-        raise DatasetError(
-            f"{where}: expected at least two classes, found {len(class_names)} "
-            f"({', '.join(map(repr, class_names))}); a network tells classes apart: add "
-            "examples of another one"
-        )
+    check_class_count(class_names, where)
     counts = np.bincount(labels, minlength=len(class_names))
     small = np.flatnonzero(counts < splits)
     if len(small):

@@ -78,13 +78,19 @@ def find_leaks(splits: Mapping[str, Split], most_examples: int = 3) -> tuple[Lea
     return tuple(leaks)
 
 
-def find_conflicts(splits: Mapping[str, Split]) -> int:
-    """How many different images are there under more than one class, in whatever splits."""
-    labels: dict[bytes, set[int]] = {}
+def find_conflicts(splits: Mapping[str, Split]) -> tuple[Mapping[int, str], ...]:
+    """Images that are there under more than one class, in whatever splits.
+
+    Returns:
+        For each different image what it is called, by class index.
+    """
+    names: dict[bytes, dict[int, str]] = {}
     for split in splits.values():
-        for digest, label in zip(_digests(split), split.labels.tolist(), strict=True):
-            labels.setdefault(digest, set()).add(label)
-    return sum(len(found) > 1 for found in labels.values())
+        for index, (digest, label) in enumerate(
+            zip(_digests(split), split.labels.tolist(), strict=True)
+        ):
+            names.setdefault(digest, {}).setdefault(label, image_name(split, index))
+    return tuple(found for found in names.values() if len(found) > 1)
 
 
 def image_name(split: Split, index: int) -> str:

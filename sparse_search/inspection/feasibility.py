@@ -15,8 +15,9 @@ class Feasibility:
     """The plans of the smallest networks.
 
     Attributes:
-        least_flash: The plan with the fewest ``flash_bytes``.
-        least_arena: The plan with the fewest ``arena_bytes``.
+        least_flash: The plan with the fewest ``flash_bytes``; of equal ones that with the smallest
+            arena, then with the fewest MACs.
+        least_arena: The same by ``arena_bytes``, then flash, then MACs.
         boards: That can hold one of the networks.
         too_small: The other boards.
     """
@@ -39,7 +40,7 @@ def find_feasibility(space: SearchSpace, boards: Iterable[Target] | None = None)
     Raises:
         ArchitectureError: No network of the space fits the input.
     """
-    networks = {space.canonical(a) for a in simple_architectures(space)}
+    networks = dict.fromkeys(space.canonical(a) for a in simple_architectures(space))
     plans = [plan_memory(space.build(network)) for network in networks]
     holding: list[Target] = []
     too_small: list[Target] = []
@@ -48,8 +49,8 @@ def find_feasibility(space: SearchSpace, boards: Iterable[Target] | None = None)
         fits = any(not limits.check(plan) for plan in plans)
         (holding if fits else too_small).append(board)
     return Feasibility(
-        least_flash=min(plans, key=lambda plan: (plan.flash_bytes, plan.arena_bytes)),
-        least_arena=min(plans, key=lambda plan: (plan.arena_bytes, plan.flash_bytes)),
+        least_flash=min(plans, key=lambda plan: (plan.flash_bytes, plan.arena_bytes, plan.macs)),
+        least_arena=min(plans, key=lambda plan: (plan.arena_bytes, plan.flash_bytes, plan.macs)),
         boards=tuple(holding),
         too_small=tuple(too_small),
     )

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table
 
 from ..candidate import Evaluation
@@ -147,7 +148,7 @@ def comparison_table(comparison: Comparison) -> Table:
     for header in (*headers, "flash\nB", "arena\nB", "hyper-\nvolume\n%"):
         number_column(table, header)
     for run in comparison.runs:
-        table.add_row(*comparison_row(run, comparison.objectives[0]))
+        table.add_row(*map(escape, comparison_row(run, comparison.objectives[0])))
     return table
 
 

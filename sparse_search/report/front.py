@@ -74,7 +74,7 @@ def write_front_csv(path: str | Path, frame: pd.DataFrame) -> None:
     write_atomically(path, text.encode())
 
 
-def summary(frame: pd.DataFrame, limits: Limits) -> str:
+def summary(frame: pd.DataFrame, limits: Limits, measured: int | None = None) -> str:
     """What a run found, in one sentence of plain text.
 
     The most accurate model is the one of lowest validation error: the test split never chooses.
@@ -82,6 +82,7 @@ def summary(frame: pd.DataFrame, limits: Limits) -> str:
     Args:
         frame: ``front_frame``'s.
         limits: What models must keep; a limit of a figure that the frame lacks is taken as kept.
+        measured: How many models were measured, on the front or not; None where it is not known.
     """
     bounds = limits.by_figure
     within = ", ".join(f"{name} ≤ {bound:,}" for name, bound in bounds.items())
@@ -90,7 +91,9 @@ def summary(frame: pd.DataFrame, limits: Limits) -> str:
         if name in frame:
             fits = fits[fits[name] <= bound]
     if fits.empty:
-        return f"No model keeps the limits ({within})." if bounds else "No model was measured."
+        if measured == 0 or not bounds:
+            return "No model was measured."
+        return f"No model keeps the limits ({within})."
     best = fits.sort_values("val_error", kind="stable").iloc[0]
     split = "validation" if pd.isna(best["test_error"]) else "test"
     error = best["val_error" if split == "validation" else "test_error"]

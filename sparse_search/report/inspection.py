@@ -26,6 +26,7 @@ from .tables import number_column, plain_table
 
 _MOST_CLASSES = 20
 _MOST_NAMES = 5
+_MOST_CONFLICTS = 3
 _UNBALANCED = 5.0
 
 
@@ -61,7 +62,10 @@ def findings(data: Dataset, splits: Mapping[str, Split]) -> Iterator[tuple[str, 
         yield _leak(leak)
     conflicts = find_conflicts(splits)
     if conflicts:
-        yield "warning", f"labels: {_images(conflicts)} there under more than one class"
+        named = "; ".join(_conflict(conflict, data) for conflict in conflicts[:_MOST_CONFLICTS])
+        more = "; …" if len(conflicts) > _MOST_CONFLICTS else ""
+        text = f"labels: {_images(len(conflicts))} there under more than one class"
+        yield "warning", f"{text}: {named}{more}"
     else:
         yield "good", f"labels: {_images(0)} there under two classes"
     yield _outliers(find_outliers(splits), data)
@@ -118,6 +122,10 @@ def _leak(leak: Leak) -> tuple[str, str]:
     )
     pairs = "; ".join(f"{second} = {first}" for first, second in leak.examples)
     return "warning", f"{text}{near}: {pairs}"
+
+
+def _conflict(names: Mapping[int, str], data: Dataset) -> str:
+    return " = ".join(f"{name} ({data.class_names[label]})" for label, name in names.items())
 
 
 def _images(count: int, what: str = "") -> str:
