@@ -11,7 +11,7 @@ from morphisms import MORPHISMS
 from objectives import DEFAULT_OBJECTIVES
 from pruning import PRUNERS
 from sparse_search.candidate import Candidate, Evaluation, History
-from sparse_search.cli.run_command import _strategy_options
+from sparse_search.cli.run_command import _check_strategy, _strategy_options
 from sparse_search.errors import InfeasibleError, StudyError
 from sparse_search.evaluation import plan_metrics
 from sparse_search.finals import search_history
@@ -229,8 +229,8 @@ def test_the_command_line_makes_options_for_the_budget_or_takes_those_of_the_stu
     assert _strategy_options("random", tmp_path, 40, None, None) is None
     for wrong in (("sparse", "many", None), ("random", "9,2", None), ("ehvi", None, "max")):
         with pytest.raises(typer.BadParameter):
-            _strategy_options(wrong[0], tmp_path, 40, *wrong[1:])
-    study(tmp_path, strategy_options=SparseOptions(initial=2, pool_size=20))
+            _check_strategy(*wrong)
+    study(tmp_path, strategy_options=SparseOptions(initial=2, pool_size=20)).run(1)
     assert _strategy_options("sparse", tmp_path, 400, None, None) is None
     asked = _strategy_options("sparse", tmp_path, 400, "9,2", None)
     assert asked == SparseOptions(initial=2, pool_size=20, stages=(9, 2))
