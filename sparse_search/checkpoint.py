@@ -1,7 +1,6 @@
 """TrainingState: everything that a training needs to go on after an epoch, as one file."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from .atomic_files import write_at_once
 
 _CURVE, _KEY = "curve", "key"
 _NETWORK, _OPTIMIZER, _GENERATOR = "network.", "optimizer.", "generator"
@@ -40,12 +41,9 @@ class TrainingState:
         tensors = {_GENERATOR: self.generator}
         tensors |= {_NETWORK + name: value for name, value in self.network.items()}
         tensors |= {_OPTIMIZER + name: value for name, value in self.optimizer.items()}
-        path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {_CURVE: json.dumps(self.curve), _KEY: key}
-        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
         stored = {name: value.cpu().contiguous() for name, value in tensors.items()}
-        save_file(stored, str(partial), metadata=metadata)
-        partial.replace(path)
+        write_at_once(path, lambda partial: save_file(stored, str(partial), metadata=metadata))
 
     @staticmethod
     def load(path: Path, key: str) -> "TrainingState | None":

@@ -106,6 +106,14 @@ def write_front(record: StudyRecord, errors: dict[int, float]) -> tuple[pd.DataF
     return frame, csv, png
 
 
+def gains_of(record: StudyRecord) -> PruningGains | None:
+    """What pruning the models of a run further has gained; None where that was not done."""
+    found = pruning_gains(
+        record.history(), record.front(), record.space, record.limits, record.validation_images
+    )
+    return found if found.paths else None
+
+
 def write_pruning(record: StudyRecord) -> PruningGains | None:
     """Draws the paths of every model that was pruned further, and the layers of the front.
 
@@ -114,10 +122,10 @@ def write_pruning(record: StudyRecord) -> PruningGains | None:
     Returns:
         What the paths have gained; None, and no picture, where there are none.
     """
-    front, space, limits = record.front(), record.space, record.limits
-    gains = pruning_gains(record.history(), front, space, limits, record.validation_images)
-    if not gains.paths:
+    gains = gains_of(record)
+    if gains is None:
         return None
+    front, space = record.front(), record.space
     folder, name = record.folder / PRUNING, record.settings["dataset"]["name"]
     for path in gains.paths:
         number = path.model.candidate.id

@@ -7,14 +7,14 @@ recipe and parent begin with the same long training: whoever comes first does it
 import contextlib
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 from pydantic import TypeAdapter
 
+from .atomic_files import write_at_once
 from .candidate import Candidate, Recipe
 from .network import Network
 
@@ -79,18 +79,3 @@ class DenseTraining:
         write_at_once(folder / self.curve, lambda path: path.write_text(json.dumps(curve)))
         # Last: where there are weights, there is a curve.
         write_at_once(folder / self.weights, lambda path: network.save(str(path)))
-
-
-def write_at_once(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file at once or not at all, also if the power fails.
-
-    Args:
-        path: Replaced if it exists.
-        write: Writes a file at the path that it is given.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    write(partial)
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -23,11 +23,12 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from .atomic_files import write_at_once
 from .augmentation import Augmentation, default_augmentation
 from .candidate import Candidate, Evaluation, Outcome, Recipe, Rejection
 from .cutting import without_dead_channels
 from .dataset import Dataset
-from .dense_training import DenseTraining, write_at_once
+from .dense_training import DenseTraining
 from .distillation import Distillation
 from .errors import QuantizationError, TrainingDivergedError
 from .inheritance import inherit

@@ -11,8 +11,8 @@ sparse_search.
 """
 
 import logging
-import os
 from collections.abc import Mapping
+from operator import methodcaller
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -20,6 +20,7 @@ from typing import Any, Self, TypeAlias
 
 import ray
 
+from .atomic_files import write_at_once
 from .candidate import Candidate, Outcome, Rejection, read_outcome
 from .errors import StudyError
 from .workers import Evaluate, FolderEvaluate, evaluate_safely, log_failure
@@ -175,8 +176,4 @@ def _read_files(folder: Path, paths: tuple[str, ...]) -> _Files:
 def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Writes files in order, each at once or not at all."""
     for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_at_once(folder / name, methodcaller("write_bytes", content))

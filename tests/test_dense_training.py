@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from sparse_search.architecture import Architecture, Conv2D, ConvBlock
+from sparse_search.atomic_files import write_at_once
 from sparse_search.candidate import Candidate, Recipe
-from sparse_search.dense_training import DenseTraining, write_at_once
+from sparse_search.dense_training import DenseTraining
 from sparse_search.network import Network
 from sparse_search.space import SearchSpace
 
@@ -55,6 +56,7 @@ def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -> 
     with pytest.raises(OSError, match="no space"):
         write_at_once(path, fail)
     assert path.read_text() == "[1.0]"
+    assert [*tmp_path.iterdir()] == [path]
 
 
 @dataclass(frozen=True)

@@ -82,16 +82,14 @@ def _report_run(folder: Path, html: bool, formats: Sequence[str], out: Path) -> 
 
 def _write_tables(record: "StudyRecord") -> None:
     """Table and pictures in the run's folder; a note where nothing can be written there."""
-    from ..delivery import write_front, write_pruning
-    from ..report import pruning_gains
+    from ..delivery import gains_of, write_front, write_pruning
 
     try:
         _, csv, png = write_front(record, record.test_errors())
         gains = write_pruning(record)
     except OSError as error:
         note_unwritten("table and pictures", record.folder, error)
-        found = pruning_gains(record.history(), record.front(), record.space, record.limits)
-        show_pruning(found if found.paths else None, None)
+        show_pruning(gains_of(record), None)
     else:
         show_paths(table=csv, picture=png)
         show_pruning(gains, record.folder)

@@ -1,13 +1,15 @@
-"""Files that appear complete or not at all: a killed process leaves no half file behind."""
+"""Pictures and texts of reports as files, each written at once or not at all."""
 
 import io
-import os
+from operator import methodcaller
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+
+from ..atomic_files import write_at_once
 
 DPI = 150
 """Resolution of pictures in pixels per inch."""
@@ -18,14 +20,7 @@ FORMATS = ("png", "svg")
 
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Writes ``content`` to ``path``, whose folder is made where it is missing."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_at_once(Path(path), methodcaller("write_bytes", content))
 
 
 def text_box(text: Text) -> tuple[float, float, float, float]:

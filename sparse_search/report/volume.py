@@ -44,8 +44,8 @@ def reference_point(
 
     Of the error, it is ten times the best one, or twice the best one of the worst study, at most
     that of guessing: were it always that of guessing, networks that hardly learn would fill most
-    of the box. Of another objective it is the
-    largest limit, or the largest measured figure where a study has no limit of it.
+    of the box. Of another objective it is the largest limit, or the largest measured figure where a
+    study has no limit of it.
 
     Args:
         studies: Evaluations and limits of each; empty ones do not count.
